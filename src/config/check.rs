@@ -1,0 +1,324 @@
+//! What is wrong with a configuration, and what is risky: `config check`, and the first thing that `serve` does.
+//!
+//! Findings about the configuration alone. What only a running deployment can tell (is the database there, are the
+//! keys fresh) is not judged here.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+
+use serde::Serialize;
+
+use super::{Config, EService, Environment};
+
+/// How bad a [`Finding`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// `serve` refuses to start.
+    Wrong,
+    /// It works, and should not stay so in production.
+    Risky,
+}
+
+/// One thing to mend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The key that it is about.
+    pub key: String,
+    /// What it means.
+    pub message: String,
+    /// How to mend it.
+    pub remedy: String,
+}
+
+impl Finding {
+    fn wrong(key: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { severity: Severity::Wrong, key: key.into(), message: message.into(), remedy: remedy.into() }
+    }
+
+    fn risky(key: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { severity: Severity::Risky, key: key.into(), message: message.into(), remedy: remedy.into() }
+    }
+}
+
+/// Everything that is wrong with or risky about `config`, the e-services in their order.
+#[must_use]
+pub fn check(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    check_listeners(config, &mut findings);
+    if config.call_log.checkpoint_key.is_none() {
+        findings.push(Finding::risky(
+            "call_log.checkpoint_key",
+            "without a key the call log cannot be signed",
+            "create an Ed25519 key and name its PEM file here",
+        ));
+    }
+    if config.call_log.retention_days < 30 {
+        findings.push(Finding::risky(
+            "call_log.retention_days",
+            "entries of the call log would be dropped within a month",
+            "set at least 30 days; 365 is the default",
+        ));
+    }
+    if config.eservice.is_empty() {
+        findings.push(Finding::wrong(
+            "eservice",
+            "no e-service is configured: there is nothing to serve",
+            "add an [[eservice]] section",
+        ));
+    }
+    let mut names = HashSet::new();
+    let mut base_paths = HashSet::new();
+    for (index, eservice) in config.eservice.iter().enumerate() {
+        let section = format!("eservice[{index}]");
+        if !names.insert(eservice.name.as_str()) {
+            findings.push(Finding::wrong(
+                format!("{section}.name"),
+                format!("the name {:?} is used by two e-services", eservice.name),
+                "give each e-service a name of its own",
+            ));
+        }
+        if !base_paths.insert(eservice.base_path.as_str()) {
+            findings.push(Finding::wrong(
+                format!("{section}.base_path"),
+                format!("the base path {:?} is used by two e-services", eservice.base_path),
+                "give each e-service a base path of its own",
+            ));
+        }
+        check_eservice(&section, eservice, config, &mut findings);
+    }
+    findings
+}
+
+fn check_listeners(config: &Config, findings: &mut Vec<Finding>) {
+    for (key, bind) in [("api.bind", &config.api.bind), ("back_office.bind", &config.back_office.bind)] {
+        if bind.parse::<SocketAddr>().is_err() {
+            findings.push(Finding::wrong(
+                key,
+                format!("{bind:?} is not an address and a port"),
+                "write for example 127.0.0.1:8081 or [::1]:8081",
+            ));
+        }
+    }
+    if config.api.tls.is_none() && !is_loopback(&config.api.bind) && config.api.trusted_proxies.is_empty() {
+        findings.push(Finding::risky(
+            "api.tls",
+            "data would leave over plain HTTP on an address that others can reach",
+            "set api.tls, or name the proxy in front in api.trusted_proxies",
+        ));
+    }
+    if !is_loopback(&config.back_office.bind) {
+        findings.push(Finding::risky(
+            "back_office.bind",
+            "the back office would be reachable from other machines without TLS",
+            "bind it to 127.0.0.1 and reach it through a proxy that speaks TLS",
+        ));
+    }
+    for proxy in &config.api.trusted_proxies {
+        if Network::parse(proxy).is_none() {
+            findings.push(Finding::wrong(
+                "api.trusted_proxies",
+                format!("{proxy:?} is neither an address nor a network"),
+                "write for example 10.0.0.5 or 10.0.0.0/8",
+            ));
+        }
+    }
+    if let Some(url) = &config.api.public_url
+        && !url.starts_with("https://")
+        && config.eservice.iter().any(|eservice| eservice.environment != Environment::Locale)
+    {
+        findings.push(Finding::risky(
+            "api.public_url",
+            "INPS would reach the service without TLS",
+            "publish the service under an https:// address",
+        ));
+    }
+}
+
+fn check_eservice(section: &str, eservice: &EService, config: &Config, findings: &mut Vec<Finding>) {
+    let key = |name: &str| format!("{section}.{name}");
+    if eservice.name.is_empty() {
+        findings.push(Finding::wrong(key("name"), "the e-service has no name", "give it one, for example \"produzione\""));
+    }
+    if !is_base_path(&eservice.base_path) {
+        findings.push(Finding::wrong(
+            key("base_path"),
+            format!("{:?} is not a path such as /waas/v1", eservice.base_path),
+            "begin with a slash, end without one, and use letters, digits, '-', '.', '_' and '/' only",
+        ));
+    }
+    if eservice.audience.is_empty() {
+        findings.push(Finding::wrong(
+            key("audience"),
+            "no audience is named, so no voucher could be for this e-service",
+            "copy the audience from the e-service's card on PDND",
+        ));
+    }
+    if regex::Regex::new(&eservice.codice_ente_pattern).is_err() {
+        findings.push(Finding::wrong(
+            key("codice_ente_pattern"),
+            "it is not a regular expression",
+            "leave it out for Belfiore codes",
+        ));
+    }
+    if eservice.daily_calls_per_consumer == 0 || eservice.daily_calls_total == 0 {
+        findings.push(Finding::risky(
+            key("daily_calls_total"),
+            "a threshold of zero refuses every call",
+            "set the thresholds that the e-service declares on PDND",
+        ));
+    }
+    check_keys(section, eservice, config, findings);
+    check_ids(section, eservice, findings);
+    check_enti(section, eservice, findings);
+}
+
+fn check_keys(section: &str, eservice: &EService, config: &Config, findings: &mut Vec<Finding>) {
+    let key = |name: &str| format!("{section}.{name}");
+    if eservice.issuer().is_none() {
+        findings.push(Finding::wrong(
+            key("issuer"),
+            "a local e-service has no issuer of its own",
+            "name the issuer that `voucher issue` uses",
+        ));
+    }
+    match eservice.jwks_url() {
+        None => findings.push(Finding::wrong(
+            key("jwks_url"),
+            "a local e-service has no keys of its own",
+            "give the file that `voucher keygen` wrote, as file:PATH",
+        )),
+        Some(url) if url.starts_with("file:") => {
+            if eservice.environment != Environment::Locale {
+                findings.push(Finding::risky(
+                    key("jwks_url"),
+                    "keys from a file do not follow the rotation of PDND's",
+                    "leave jwks_url out, or use https",
+                ));
+            }
+        }
+        Some(url) if url.starts_with("https://") => {}
+        Some(url) => findings.push(Finding::wrong(
+            key("jwks_url"),
+            format!("keys are not read from {url:?}"),
+            "use an https: or a file: address",
+        )),
+    }
+    if eservice.environment == Environment::Locale && !is_loopback(&config.api.bind) {
+        findings.push(Finding::wrong(
+            key("environment"),
+            "a local issuer's vouchers would be accepted on an address that others can reach",
+            "bind api.bind to 127.0.0.1, or use PDND's collaudo",
+        ));
+    }
+}
+
+fn check_ids(section: &str, eservice: &EService, findings: &mut Vec<Finding>) {
+    if eservice.environment == Environment::Locale {
+        return;
+    }
+    let key = |name: &str| format!("{section}.{name}");
+    let bound = eservice.producer_id.is_some()
+        || (eservice.eservice_id.is_some() && !eservice.descriptor_ids.is_empty());
+    if !bound {
+        let message = "any member of PDND could obtain a voucher that passes, with an e-service of its own and the \
+                       same audience";
+        let remedy = "set producer_id, or eservice_id and descriptor_ids, from the e-service's card on PDND";
+        findings.push(if eservice.accept_vouchers_of_any_eservice {
+            Finding::risky(key("accept_vouchers_of_any_eservice"), message, remedy)
+        } else {
+            Finding::wrong(key("producer_id"), message, remedy)
+        });
+    }
+    if eservice.consumer_ids.is_empty() {
+        let message = "every consumer of the e-service could pull, not INPS alone";
+        let remedy = "set consumer_ids to INPS's id on PDND";
+        findings.push(if eservice.accept_any_consumer {
+            Finding::risky(key("accept_any_consumer"), message, remedy)
+        } else {
+            Finding::wrong(key("consumer_ids"), message, remedy)
+        });
+    }
+}
+
+fn check_enti(section: &str, eservice: &EService, findings: &mut Vec<Finding>) {
+    if eservice.ente.is_empty() {
+        findings.push(Finding::wrong(
+            format!("{section}.ente"),
+            "no ente is named, so no benefit could be published",
+            "add an [[eservice.ente]] section",
+        ));
+    }
+    let pattern = regex::Regex::new(&eservice.codice_ente_pattern).ok();
+    let mut codes = HashSet::new();
+    for (index, ente) in eservice.ente.iter().enumerate() {
+        let key = |name: &str| format!("{section}.ente[{index}].{name}");
+        if pattern.as_ref().is_some_and(|pattern| !pattern.is_match(&ente.codice)) {
+            findings.push(Finding::wrong(
+                key("codice"),
+                format!("{:?} does not match codice_ente_pattern", ente.codice),
+                "write the Belfiore code, or set codice_ente_pattern for an ATS or a consortium",
+            ));
+        }
+        if !codes.insert(ente.codice.as_str()) {
+            findings.push(Finding::wrong(
+                key("codice"),
+                format!("{:?} is named twice", ente.codice),
+                "keep one section for each ente",
+            ));
+        }
+        for (name, problem) in [("","")] {
+            findings.push(Finding::wrong(key(name), problem, "correct it: it goes into every flow"));
+        }
+    }
+}
+
+fn is_base_path(path: &str) -> bool {
+    path.starts_with('/')
+        && !path.ends_with('/')
+        && !path.contains("//")
+        && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._/".contains(&byte))
+}
+
+fn is_loopback(bind: &str) -> bool {
+    bind.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_loopback())
+}
+
+/// A range of addresses, as `api.trusted_proxies` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl Network {
+    /// Reads `10.0.0.0/8`, `10.0.0.5`, or their IPv6 likes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address.parse().ok()?, Some(prefix.parse::<u8>().ok()?)),
+            None => (text.parse::<IpAddr>().ok()?, None),
+        };
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.unwrap_or(longest);
+        (prefix <= longest).then_some(Self { address, prefix })
+    }
+
+    /// Whether `address` is within.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                let shift = 32 - u32::from(self.prefix);
+                own.to_bits().checked_shr(shift) == other.to_bits().checked_shr(shift)
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                let shift = 128 - u32::from(self.prefix);
+                own.to_bits().checked_shr(shift) == other.to_bits().checked_shr(shift)
+            }
+            _ => false,
+        }
+    }
+}

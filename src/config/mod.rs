@@ -1,0 +1,253 @@
+//! What the operator decides: the configuration file and its environment variables, as types.
+//!
+//! Here: the shape of the configuration, its defaults, and how file and environment are layered. What is wrong or
+//! risky about a configuration that parses is in [`check`]. No other room reads files of configuration or
+//! environment variables.
+//!
+//! Each key of the file is also an environment variable: `database.url` is `WAAS__DATABASE__URL`, and an element of
+//! an array is named by its index: `WAAS__ESERVICE__0__ENTE__0__CODICE`. A list of strings is given as one variable,
+//! its values separated by commas.
+
+pub mod check;
+mod load;
+
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+pub use load::{ConfigError, DEFAULT_FILE, load};
+
+/// The whole configuration.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the benefits, the flows and the call log are kept.
+    pub database: Database,
+    /// The listener that INPS reaches.
+    pub api: Api,
+    /// The listener of the ente's own staff: console, metrics, health.
+    pub back_office: BackOffice,
+    /// The register of calls.
+    pub call_log: CallLog,
+    /// The e-services that this process exposes.
+    pub eservice: Vec<EService>,
+}
+
+/// `[database]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// `sqlite://PATH` or `postgres://…`; it may carry a password.
+    pub url: SecretString,
+    /// How many connections this process opens at most (PostgreSQL), or how many readers (SQLite).
+    pub connections: u32,
+    /// Seconds that a call waits for a connection, or a statement for its result, before it is given up.
+    pub timeout_seconds: u16,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: "sqlite://data/waas-comuni.db".into(), connections: 8, timeout_seconds: 5 }
+    }
+}
+
+/// `[api]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Api {
+    /// Address and port to listen on.
+    pub bind: String,
+    /// The base URL under which INPS reaches this listener, without a path.
+    pub public_url: Option<String>,
+    /// Addresses or networks (`10.0.0.0/8`) of the proxies whose `X-Forwarded-For` is believed.
+    #[serde(deserialize_with = "load::strings")]
+    pub trusted_proxies: Vec<String>,
+    /// Certificate and key; absent: plain HTTP, for a proxy in front.
+    pub tls: Option<Tls>,
+    /// Seconds that a graceful shutdown waits for the calls in flight.
+    pub shutdown_seconds: u16,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self {
+            bind: "0.0.0.0:8443".to_owned(),
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            tls: None,
+            shutdown_seconds: 30,
+        }
+    }
+}
+
+/// `[api.tls]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// PEM file with the certificate and its chain, leaf first.
+    pub certificate: PathBuf,
+    /// PEM file with the private key.
+    pub key: PathBuf,
+}
+
+/// `[back_office]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BackOffice {
+    /// Address and port to listen on.
+    pub bind: String,
+}
+
+impl Default for BackOffice {
+    fn default() -> Self {
+        Self { bind: "127.0.0.1:8081".to_owned() }
+    }
+}
+
+/// `[call_log]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CallLog {
+    /// Days that an entry is kept.
+    pub retention_days: u32,
+    /// PEM file with the Ed25519 key that signs checkpoints.
+    pub checkpoint_key: Option<PathBuf>,
+}
+
+impl Default for CallLog {
+    fn default() -> Self {
+        Self { retention_days: 365, checkpoint_key: None }
+    }
+}
+
+/// PDND's environment, which implies an issuer and the address of its keys; or a local issuer for trying things out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Environment {
+    /// Real data.
+    Produzione,
+    /// Where INPS tests first.
+    Collaudo,
+    /// PDND's third environment.
+    Attestazione,
+    /// Vouchers of a local issuer, for tests and demonstrations.
+    Locale,
+}
+
+impl Environment {
+    /// The `iss` of this environment's vouchers, where PDND defines one (facts of PDND, "The voucher that arrives").
+    #[must_use]
+    pub fn issuer(self) -> Option<&'static str> {
+        match self {
+            Self::Produzione => Some("interop.pagopa.it"),
+            Self::Collaudo => Some("uat.interop.pagopa.it"),
+            Self::Attestazione => Some("att.interop.pagopa.it"),
+            Self::Locale => None,
+        }
+    }
+
+    /// Where this environment's keys are published, where PDND defines it.
+    #[must_use]
+    pub fn jwks_url(self) -> Option<&'static str> {
+        match self {
+            Self::Produzione => Some("https://interop.pagopa.it/.well-known/jwks.json"),
+            Self::Collaudo => Some("https://uat.interop.pagopa.it/.well-known/jwks.json"),
+            Self::Attestazione => Some("https://att.interop.pagopa.it/.well-known/jwks.json"),
+            Self::Locale => None,
+        }
+    }
+}
+
+/// `[[eservice]]`: one e-service on PDND, with its own base path, feed, thresholds and call log.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EService {
+    /// The name by which commands and logs call it.
+    pub name: String,
+    /// Where its three operations live, for example `/waas/v1`.
+    pub base_path: String,
+    /// PDND's environment.
+    pub environment: Environment,
+    /// The audiences of which a voucher must name at least one.
+    #[serde(deserialize_with = "load::strings")]
+    pub audience: Vec<String>,
+    /// PDND's id of the ente as provider (`producerId`).
+    #[serde(default)]
+    pub producer_id: Option<String>,
+    /// PDND's id of the e-service (`eserviceId`).
+    #[serde(default)]
+    pub eservice_id: Option<String>,
+    /// PDND's ids of the live versions of the e-service (`descriptorId`).
+    #[serde(default, deserialize_with = "load::strings")]
+    pub descriptor_ids: Vec<String>,
+    /// Who may pull (`consumerId`): INPS.
+    #[serde(default, deserialize_with = "load::strings")]
+    pub consumer_ids: Vec<String>,
+    /// Accepts the risk of serving whoever obtains a voucher with the same audience for an e-service of their own.
+    #[serde(default)]
+    pub accept_vouchers_of_any_eservice: bool,
+    /// Accepts the risk of serving any consumer of the e-service, not INPS alone.
+    #[serde(default)]
+    pub accept_any_consumer: bool,
+    /// Calls a day (Europe/Rome) of one consumer.
+    #[serde(default = "hundred")]
+    pub daily_calls_per_consumer: u32,
+    /// Calls a day (Europe/Rome) of all consumers.
+    #[serde(default = "hundred")]
+    pub daily_calls_total: u32,
+    /// Overrides the issuer that the environment implies.
+    #[serde(default)]
+    pub issuer: Option<String>,
+    /// Overrides the address of the keys that the environment implies; `https:` or `file:`.
+    #[serde(default)]
+    pub jwks_url: Option<String>,
+    /// Whom INPS and PDND write to.
+    #[serde(default)]
+    pub contact_email: Option<String>,
+    /// The terms of service.
+    #[serde(default)]
+    pub terms_url: Option<String>,
+    /// What the code of an ente must match; the Belfiore form unless said otherwise.
+    #[serde(default = "belfiore_pattern")]
+    pub codice_ente_pattern: String,
+    /// The bodies whose benefits this e-service carries.
+    #[serde(default)]
+    pub ente: Vec<Ente>,
+}
+
+fn hundred() -> u32 {
+    100
+}
+
+fn belfiore_pattern() -> String {
+    "^[A-Z][0-9]{3}$".to_owned()
+}
+
+/// `[[eservice.ente]]`: a body that grants benefits (ente erogatore).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ente {
+    /// Its code: Belfiore for a Comune.
+    pub codice: String,
+    /// Its name.
+    pub denominazione: String,
+    /// Belfiore code of its legal seat.
+    pub sede: String,
+    /// Fiscal code of the operator who answers for what is sent.
+    pub cf_operatore: String,
+}
+
+impl EService {
+    /// The issuer whose vouchers are accepted.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref().or(self.environment.issuer())
+    }
+
+    /// Where the issuer's keys are.
+    #[must_use]
+    pub fn jwks_url(&self) -> Option<&str> {
+        self.jwks_url.as_deref().or(self.environment.jwks_url())
+    }
+}

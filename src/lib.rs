@@ -1,0 +1,4 @@
+//! `waas-comuni`: the e-service *WaaS.Comuni* of an Italian municipality.
+
+pub mod clock;
+pub mod config;

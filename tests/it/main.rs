@@ -1,0 +1,1 @@
+//! The product from outside: HTTP, command line, database files, on both databases.
