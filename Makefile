@@ -1,0 +1,22 @@
+# The two commands of the README are `make demo` and `make test`. `make` alone lists the rest.
+
+BIN := target/debug/waas-comuni
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: ## Build, then show the whole way of a benefit: import, serve, pull as INPS, answer
+	@scripts/require.sh build
+	cargo build --locked
+	$(BIN) demo
+
+test: ## Run every test, on SQLite and on a throw-away PostgreSQL
+	@scripts/require.sh test
+	scripts/test.sh
+
+lint: ## Check format, clippy, licences and sources of the dependencies, shell scripts
+	@scripts/require.sh lint
+	scripts/lint.sh
