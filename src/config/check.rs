@@ -9,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::Serialize;
 
 use super::{Config, EService, Environment};
+use crate::siuss::record::EnteErogatore;
 
 /// How bad a [`Finding`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -140,7 +141,11 @@ fn check_listeners(config: &Config, findings: &mut Vec<Finding>) {
 fn check_eservice(section: &str, eservice: &EService, config: &Config, findings: &mut Vec<Finding>) {
     let key = |name: &str| format!("{section}.{name}");
     if eservice.name.is_empty() {
-        findings.push(Finding::wrong(key("name"), "the e-service has no name", "give it one, for example \"produzione\""));
+        findings.push(Finding::wrong(
+            key("name"),
+            "the e-service has no name",
+            "give it one, for example \"produzione\"",
+        ));
     }
     if !is_base_path(&eservice.base_path) {
         findings.push(Finding::wrong(
@@ -269,8 +274,15 @@ fn check_enti(section: &str, eservice: &EService, findings: &mut Vec<Finding>) {
                 "keep one section for each ente",
             ));
         }
-        for (name, problem) in [("","")] {
-            findings.push(Finding::wrong(key(name), problem, "correct it: it goes into every flow"));
+        let flow_ente = EnteErogatore::new(&ente.codice, &ente.denominazione, &ente.sede, &ente.cf_operatore);
+        if let Err(names) = flow_ente {
+            findings.extend(names.into_iter().map(|name| {
+                Finding::wrong(
+                    key(name),
+                    "no flow can carry it: the schema refuses it",
+                    "write a code of 1–32 characters, a name of 1–100, a seat of 4, a fiscal code of 16",
+                )
+            }));
         }
     }
 }

@@ -1,0 +1,17 @@
+//! The language of the flows: what a benefit is, how it is written, and which rules it obeys.
+//!
+//! Pure: no files, no clock, no database; and it knows no other room. [`element`] is a record as its source gave it,
+//! [`record`] the typed one, [`xml`] its form on the wire, [`rules`] what INPS asks beyond the schema, [`split`] the
+//! division by calendar year, [`notice`] how a refusal is worded.
+
+pub mod codes;
+pub mod codice_fiscale;
+pub mod element;
+pub mod fields;
+pub mod notice;
+pub mod record;
+pub mod rules;
+pub mod split;
+pub mod tables;
+pub mod values;
+pub mod xml;

@@ -1,0 +1,385 @@
+//! From bytes to elements: well-formedness, namespaces, and the bounds on what a document may cost.
+//!
+//! quick-xml finds the marks; what it lets pass and XML 1.0 does not (characters, spacing of attributes, text outside
+//! the root) is checked here. A DOCTYPE and every entity beyond the five of XML are refused, so that nothing can be
+//! expanded or fetched.
+
+use std::io::{self, BufRead, Read};
+
+use quick_xml::NsReader;
+use quick_xml::XmlVersion;
+use quick_xml::escape::resolve_predefined_entity;
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::name::ResolveResult;
+
+use super::super::element::Element;
+use super::super::notice::{Notice, Rule, Severity};
+use super::super::values::is_xml_char;
+use super::NAMESPACE;
+
+const SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
+/// Bytes of one tag, text or comment.
+const LONGEST_TOKEN: usize = 256 * 1024;
+/// Elements within one record, or within one of its parts.
+const MOST_ELEMENTS: usize = 10_000;
+/// Elements one inside the other.
+const DEEPEST: usize = 16;
+/// Attributes of one element: the schemas know 49 at most.
+const MOST_ATTRIBUTES: usize = 128;
+
+static WELL_FORMED: Rule = Rule {
+    code: "XML-01",
+    severity: Severity::Errore,
+    summary: "Il file è XML ben formato",
+    source: "XML 1.0",
+};
+static PLAIN: Rule = Rule {
+    code: "XML-02",
+    severity: Severity::Errore,
+    summary: "Il file non ha DOCTYPE, né entità oltre alle cinque di XML",
+    source: "Difesa da entità esterne e da espansioni",
+};
+static BOUNDED: Rule = Rule {
+    code: "XML-03",
+    severity: Severity::Errore,
+    summary: "Nessun record supera le dimensioni ammesse",
+    source: "Difesa dall'esaurimento della memoria",
+};
+static ENCODED: Rule = Rule {
+    code: "XML-04",
+    severity: Severity::Errore,
+    summary: "Il file è in una codifica ammessa",
+    source: "Tracciato di scambio, codifiche",
+};
+
+/// What the XML declaration may say of the encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// UTF-8, or nothing.
+    Utf8,
+    /// Anything: the bytes were converted to UTF-8 on their way here.
+    Converted,
+}
+
+/// What the parser found next.
+pub(super) enum Mark {
+    /// The start of an element, whose content comes after.
+    Start(Element),
+    /// An element without content.
+    Empty(Element),
+    /// The end of the element that is open.
+    End,
+    /// A text.
+    Text(String),
+    /// The end of the document.
+    Eof,
+}
+
+/// Reads marks and whole elements.
+pub(super) struct Parser<R> {
+    reader: NsReader<Limited<R>>,
+    buffer: Vec<u8>,
+    encoding: Encoding,
+    started: bool,
+}
+
+impl<R: BufRead> Parser<R> {
+    pub(super) fn new(source: R, encoding: Encoding) -> Self {
+        let mut reader = NsReader::from_reader(Limited { source, left: LONGEST_TOKEN, line: 1 });
+        reader.config_mut().enable_all_checks(true);
+        Self { reader, buffer: Vec::new(), encoding, started: false }
+    }
+
+    /// The line that the next mark begins on.
+    fn line(&mut self) -> u64 {
+        self.reader.get_mut().line
+    }
+
+    /// The next mark; comments and processing instructions are passed over.
+    pub(super) fn next(&mut self) -> Result<Mark, Notice> {
+        loop {
+            let line = self.line();
+            self.buffer.clear();
+            self.reader.get_mut().left = LONGEST_TOKEN;
+            let first = !std::mem::replace(&mut self.started, true);
+            let event = match self.reader.read_event_into(&mut self.buffer) {
+                Ok(event) => event,
+                Err(error) => return Err(fatal(line, &error)),
+            };
+            let resolver = self.reader.resolver();
+            let resolve = |tag: &BytesStart<'_>| element(tag, resolver, line);
+            return Ok(match event {
+                Event::Start(tag) => Mark::Start(resolve(&tag)?),
+                Event::Empty(tag) => Mark::Empty(resolve(&tag)?),
+                Event::End(_) => Mark::End,
+                Event::Text(text) => {
+                    if text.contains("]]>") {
+                        return Err(ill_formed(line, "la sequenza «]]>» non può stare in un testo"));
+                    }
+                    Mark::Text(checked(text.xml10_content().into_owned(), line)?)
+                }
+                Event::CData(text) => Mark::Text(checked(text.xml10_content().into_owned(), line)?),
+                Event::GeneralRef(reference) => match reference.resolve_char_ref() {
+                    Ok(Some(character)) => Mark::Text(checked(character.to_string(), line)?),
+                    Ok(None) => match resolve_predefined_entity(&reference) {
+                        Some(text) => Mark::Text(text.to_owned()),
+                        None => return Err(unknown_entity(line, &reference)),
+                    },
+                    Err(error) => return Err(fatal(line, &error)),
+                },
+                Event::Decl(declaration) if first => {
+                    let encoding = declaration
+                        .encoding()
+                        .transpose()
+                        .map_err(|error| fatal(line, &quick_xml::Error::from(error)))?;
+                    if let Some(name) = encoding
+                        && self.encoding == Encoding::Utf8
+                        && !name.eq_ignore_ascii_case("utf-8")
+                    {
+                        return Err(unsupported_encoding(&name));
+                    }
+                    continue;
+                }
+                Event::Decl(_) => return Err(ill_formed(line, "la dichiarazione XML non è all'inizio")),
+                Event::DocType(_) => {
+                    return Err(at(
+                        line,
+                        Notice::new(
+                            &PLAIN,
+                            "DOCTYPE",
+                            "",
+                            "Il file ha una dichiarazione DOCTYPE, che non è ammessa.",
+                            "Togliere la dichiarazione DOCTYPE.",
+                        ),
+                    ));
+                }
+                Event::Comment(text) => {
+                    checked(text.into_inner().into_owned(), line)?;
+                    continue;
+                }
+                Event::PI(_) => continue,
+                Event::Eof => Mark::Eof,
+            });
+        }
+    }
+
+    /// Reads what `element` contains, up to its end.
+    pub(super) fn complete(&mut self, mut element: Element) -> Result<Element, Notice> {
+        let mut open: Vec<Element> = Vec::new();
+        let mut count = 0;
+        loop {
+            let line = self.line();
+            match self.next()? {
+                Mark::Start(child) => {
+                    open.push(std::mem::replace(&mut element, child));
+                    if open.len() > DEEPEST {
+                        return Err(too_large(line, "gli elementi sono annidati troppo in profondità"));
+                    }
+                }
+                Mark::Empty(child) => element.children.push(child),
+                Mark::Text(text) => element.text.push_str(&text),
+                Mark::End => match open.pop() {
+                    None => return Ok(element),
+                    Some(mut parent) => {
+                        parent.children.push(std::mem::take(&mut element));
+                        element = parent;
+                    }
+                },
+                Mark::Eof => {
+                    return Err(ill_formed(line, "il file finisce prima della chiusura di un elemento"));
+                }
+            }
+            count += 1;
+            if count > MOST_ELEMENTS || element.text.len() > LONGEST_TOKEN {
+                return Err(too_large(line, "un record ha troppi elementi o un testo troppo lungo"));
+            }
+        }
+    }
+}
+
+/// The element that `tag` opens, its name and attributes resolved.
+fn element(
+    tag: &BytesStart<'_>,
+    resolver: &quick_xml::name::NamespaceResolver,
+    line: u64,
+) -> Result<Element, Notice> {
+    check_spacing(tag, line)?;
+    let (namespace, local) = resolver.resolve_element(tag.name());
+    let name = match namespace {
+        ResolveResult::Bound(namespace) if namespace.as_ref() == NAMESPACE => local.as_ref().to_owned(),
+        ResolveResult::Bound(namespace) => format!("{{{}}}{}", namespace.as_ref(), local.as_ref()),
+        ResolveResult::Unbound => format!("{{}}{}", local.as_ref()),
+        ResolveResult::Unknown(prefix) => return Err(unknown_prefix(line, &prefix)),
+    };
+    let mut element = Element::new(&name, line);
+    for attribute in tag.attributes() {
+        let attribute = attribute.map_err(|error| fatal(line, &quick_xml::Error::from(error)))?;
+        if attribute.value.contains('<') {
+            return Err(ill_formed(line, "il carattere «<» non può stare nel valore di un attributo"));
+        }
+        if element.attributes.len() >= MOST_ATTRIBUTES {
+            return Err(too_large(line, "un elemento ha troppi attributi"));
+        }
+        if attribute.key.as_namespace_binding().is_some() {
+            continue;
+        }
+        let value = match attribute.normalized_value(XmlVersion::Implicit1_0) {
+            Ok(value) => checked(value.into_owned(), line)?,
+            Err(quick_xml::Error::Escape(quick_xml::escape::EscapeError::UnrecognizedEntity(_, name))) => {
+                return Err(unknown_entity(line, &name));
+            }
+            Err(error) => return Err(fatal(line, &error)),
+        };
+        let (namespace, local) = resolver.resolve_attribute(attribute.key);
+        let name = match namespace {
+            ResolveResult::Unbound => local.as_ref().to_owned(),
+            ResolveResult::Bound(namespace)
+                if namespace.as_ref() == SCHEMA_INSTANCE
+                    && matches!(local.as_ref(), "schemaLocation" | "noNamespaceSchemaLocation") =>
+            {
+                continue;
+            }
+            ResolveResult::Bound(namespace) => format!("{{{}}}{}", namespace.as_ref(), local.as_ref()),
+            ResolveResult::Unknown(prefix) => return Err(unknown_prefix(line, &prefix)),
+        };
+        element.attributes.push((name, value));
+    }
+    Ok(element)
+}
+
+/// Refuses attributes that no white space separates.
+fn check_spacing(tag: &str, line: u64) -> Result<(), Notice> {
+    let mut quote = None;
+    let mut closed = false;
+    for byte in tag.bytes() {
+        if let Some(open) = quote {
+            closed = byte == open;
+            quote = (!closed).then_some(open);
+        } else {
+            if closed && !byte.is_ascii_whitespace() {
+                return Err(ill_formed(line, "tra due attributi manca uno spazio"));
+            }
+            closed = false;
+            quote = matches!(byte, b'"' | b'\'').then_some(byte);
+        }
+    }
+    Ok(())
+}
+
+/// `text`, unless it has a character that XML cannot carry.
+fn checked(text: String, line: u64) -> Result<String, Notice> {
+    if text.chars().all(is_xml_char) {
+        Ok(text)
+    } else {
+        Err(ill_formed(line, "c'è un carattere di controllo, che XML non ammette"))
+    }
+}
+
+fn at(line: u64, notice: Notice) -> Notice {
+    Notice { line: Some(line), ..notice }
+}
+
+pub(super) fn ill_formed(line: u64, what: &str) -> Notice {
+    let message = format!("Il file non è XML ben formato: {what}.");
+    at(
+        line,
+        Notice::new(&WELL_FORMED, "XML", "", message, "Correggere il file da questa riga in poi e ripetere."),
+    )
+}
+
+fn too_large(line: u64, what: &str) -> Notice {
+    let message = format!("Il file supera le dimensioni ammesse: {what}.");
+    at(line, Notice::new(&BOUNDED, "XML", "", message, "Controllare che il file sia un flusso SIUSS."))
+}
+
+/// What is said of a declared encoding that is not read.
+pub(super) fn unsupported_encoding(name: &str) -> Notice {
+    at(
+        1,
+        Notice::new(
+            &ENCODED,
+            "encoding",
+            name,
+            format!("La codifica {name} non è ammessa."),
+            "Salvare il file in UTF-8, UTF-16, ISO-8859-1 o Windows-1252.",
+        ),
+    )
+}
+
+fn unknown_entity(line: u64, name: &str) -> Notice {
+    at(
+        line,
+        Notice::new(
+            &PLAIN,
+            "entità",
+            name,
+            format!("L'entità &{name}; non è ammessa."),
+            "Scrivere il carattere stesso, o una delle entità &amp; &lt; &gt; &quot; &apos;.",
+        ),
+    )
+}
+
+fn unknown_prefix(line: u64, prefix: &str) -> Notice {
+    ill_formed(line, &format!("il prefisso {prefix} non è dichiarato"))
+}
+
+fn fatal(line: u64, error: &quick_xml::Error) -> Notice {
+    match error {
+        quick_xml::Error::Io(cause)
+            if cause.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<TokenTooLong>) =>
+        {
+            too_large(line, "un solo elemento o testo è troppo lungo")
+        }
+        quick_xml::Error::Encoding(_) => at(
+            line,
+            Notice::new(
+                &ENCODED,
+                "encoding",
+                "",
+                "Il file non è nella codifica che dichiara.",
+                "Salvare di nuovo il file in UTF-8.",
+            ),
+        ),
+        quick_xml::Error::Io(cause) => ill_formed(line, &format!("la lettura si è interrotta ({cause})")),
+        other => ill_formed(line, &other.to_string()),
+    }
+}
+
+/// A source that counts lines, and stops at a token longer than it lets pass.
+struct Limited<R> {
+    source: R,
+    left: usize,
+    line: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the token is too long")]
+struct TokenTooLong;
+
+impl<R: BufRead> Read for Limited<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(out)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl<R: BufRead> BufRead for Limited<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.left == 0 {
+            return Err(io::Error::other(TokenTooLong));
+        }
+        let available = self.source.fill_buf()?;
+        Ok(available.get(..self.left).unwrap_or(available))
+    }
+
+    fn consume(&mut self, count: usize) {
+        if let Ok(available) = self.source.fill_buf() {
+            let consumed = available.get(..count).unwrap_or(available);
+            let breaks = memchr::memchr_iter(b'\n', consumed).count();
+            self.line = self.line.saturating_add(u64::try_from(breaks).unwrap_or(u64::MAX));
+        }
+        self.left = self.left.saturating_sub(count);
+        self.source.consume(count);
+    }
+}
