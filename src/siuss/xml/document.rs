@@ -247,14 +247,15 @@ pub fn read(xml: &[u8]) -> Result<Flusso, Vec<Notice>> {
     let mut notices = Vec::new();
     let mut identificazione = None;
     let mut records = Vec::new();
-    for item in Document::new(xml, Encoding::Utf8) {
+    let mut document = Document::new(xml, Encoding::Utf8);
+    for item in &mut document {
         match item {
             Item::Identificazione(element) => identificazione = read_identificazione(&element, &mut notices),
             Item::Record(element) => records.push(Record::read(&element, &mut notices)),
             Item::Fault(notice) => notices.push(notice),
         }
     }
-    if records.len() != 1 {
+    if records.len() != 1 && !document.is_broken() {
         notices.push(Notice::new(
             &STRUCTURE,
             "Flusso",
