@@ -1,0 +1,10 @@
+DROP TABLE jwks_cache;
+DROP TABLE daily_calls;
+DROP TABLE call_entry;
+DROP TABLE call_log_head;
+DROP TABLE esito;
+DROP TABLE progressivo;
+DROP TABLE flusso;
+DROP TABLE prestazione;
+DROP TABLE ente;
+DROP TABLE eservice;

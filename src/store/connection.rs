@@ -1,0 +1,211 @@
+//! One connection to either database: how it is opened, how its transactions begin, how a pool keeps it.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
+use diesel::r2d2::{Error as PoolError, ManageConnection, Pool, R2D2Connection};
+use diesel::{Connection as _, ConnectionError, PgConnection, SqliteConnection};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::StoreError;
+
+/// A connection to either database. Statements that both understand are run on it directly; where diesel has no
+/// common form (batches, `on_conflict`), on what is inside, through [`each_backend`](super::each_backend).
+#[derive(diesel::MultiConnection)]
+pub enum AnyConnection {
+    /// To a SQLite file.
+    Sqlite(SqliteConnection),
+    /// To a PostgreSQL server.
+    Postgres(PgConnection),
+}
+
+/// Runs the same diesel statement on whichever connection there is, compiled once for each database.
+macro_rules! each_backend {
+    ($connection:expr, |$inner:ident| $body:expr) => {
+        match $connection {
+            $crate::store::AnyConnection::Sqlite($inner) => $body,
+            $crate::store::AnyConnection::Postgres($inner) => $body,
+        }
+    };
+}
+pub(crate) use each_backend;
+
+impl AnyConnection {
+    /// Runs `work` in one transaction that may write, committed if it succeeds.
+    ///
+    /// On SQLite the transaction takes the write lock at its beginning: one that began as a reader could not become
+    /// a writer once another had written.
+    pub(super) fn write<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match self {
+            Self::Sqlite(inner) => AnsiTransactionManager::begin_transaction_sql(inner, "BEGIN IMMEDIATE")?,
+            Self::Postgres(inner) => AnsiTransactionManager::begin_transaction(inner)?,
+        }
+        match work(self) {
+            Ok(value) => {
+                <Self as diesel::Connection>::TransactionManager::commit_transaction(self)?;
+                Ok(value)
+            }
+            Err(error) => {
+                // A connection whose rollback fails is broken, and its pool drops it: the first error is the one
+                // that tells what happened.
+                let _ = <Self as diesel::Connection>::TransactionManager::rollback_transaction(self);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Where the database is.
+pub(super) enum Target {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A server, with this connection string.
+    Postgres(SecretString),
+}
+
+impl Target {
+    pub(super) fn parse(url: &SecretString, timeout: Duration) -> Result<Self, StoreError> {
+        let url = url.expose_secret();
+        if let Some(path) = url.strip_prefix("sqlite://")
+            && !path.is_empty()
+        {
+            return Ok(Self::Sqlite(PathBuf::from(path)));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Postgres(with_parameters(url, timeout).into()));
+        }
+        Err(StoreError::Url)
+    }
+}
+
+/// Adds to a PostgreSQL URL what bounds a wait on the network, and the program's name. What the operator wrote stays.
+fn with_parameters(url: &str, timeout: Duration) -> String {
+    let mut url = url.to_owned();
+    let seconds = timeout.as_secs().max(2).to_string();
+    let millis = timeout.as_millis().to_string();
+    for (name, value) in [
+        ("application_name", "waas-comuni"),
+        ("connect_timeout", seconds.as_str()),
+        ("tcp_user_timeout", millis.as_str()),
+    ] {
+        let given = url.split_once('?').is_some_and(|(_, query)| {
+            query.split('&').any(|pair| pair.split_once('=').is_some_and(|(key, _)| key == name))
+        });
+        if !given {
+            url.push(if url.contains('?') { '&' } else { '?' });
+            url.push_str(name);
+            url.push('=');
+            url.push_str(value);
+        }
+    }
+    url
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Reading only.
+    Read,
+    /// Reading and writing.
+    Write,
+}
+
+/// Opens connections for a pool.
+pub(super) struct Manager {
+    pub(super) target: Target,
+    pub(super) access: Access,
+    pub(super) timeout: Duration,
+}
+
+impl ManageConnection for Manager {
+    type Connection = AnyConnection;
+    type Error = PoolError;
+
+    fn connect(&self) -> Result<AnyConnection, Self::Error> {
+        let mut connection = self.establish().map_err(PoolError::ConnectionError)?;
+        connection.batch_execute(&self.settings()).map_err(PoolError::QueryError)?;
+        Ok(connection)
+    }
+
+    fn is_valid(&self, connection: &mut AnyConnection) -> Result<(), Self::Error> {
+        connection.ping().map_err(PoolError::QueryError)
+    }
+
+    fn has_broken(&self, connection: &mut AnyConnection) -> bool {
+        std::thread::panicking() || connection.is_broken()
+    }
+}
+
+impl Manager {
+    fn establish(&self) -> Result<AnyConnection, ConnectionError> {
+        match &self.target {
+            Target::Sqlite(path) => {
+                let path = path.to_str().ok_or_else(|| {
+                    ConnectionError::InvalidConnectionUrl("the path of the database is not UTF-8".to_owned())
+                })?;
+                SqliteConnection::establish(path).map(AnyConnection::Sqlite)
+            }
+            Target::Postgres(url) => {
+                PgConnection::establish(url.expose_secret()).map(AnyConnection::Postgres)
+            }
+        }
+    }
+
+    /// The statements with which a connection begins.
+    fn settings(&self) -> String {
+        let millis = self.timeout.as_millis();
+        match (&self.target, self.access) {
+            // The time-out comes first: the other settings may have to wait for a lock themselves.
+            (Target::Sqlite(_), Access::Write) => format!(
+                "PRAGMA busy_timeout = {millis}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                 PRAGMA foreign_keys = ON;"
+            ),
+            (Target::Sqlite(_), Access::Read) => {
+                format!("PRAGMA busy_timeout = {millis}; PRAGMA query_only = ON;")
+            }
+            // A process that stops in the middle of a transaction must not keep its locks for ever.
+            (Target::Postgres(_), _) => format!(
+                "SET statement_timeout = {millis}; SET idle_in_transaction_session_timeout = {}",
+                millis.saturating_mul(4)
+            ),
+        }
+    }
+
+    /// A pool of at most `size` connections, opened when they are needed.
+    pub(super) fn pool(self, size: u32) -> Pool<Self> {
+        let timeout = self.timeout;
+        let lifetime = match self.target {
+            Target::Sqlite(_) => None,
+            Target::Postgres(_) => Some(Duration::from_secs(30 * 60)),
+        };
+        Pool::builder()
+            .max_size(size)
+            .min_idle(Some(0))
+            .max_lifetime(lifetime)
+            .idle_timeout(lifetime)
+            .connection_timeout(timeout)
+            .error_handler(Box::new(diesel::r2d2::NopErrorHandler))
+            .build_unchecked(self)
+    }
+}
+
+/// Makes the folder and the file of a SQLite database, for their owner alone, where they are missing.
+pub(super) fn create_file(path: &Path) -> Result<(), StoreError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| StoreError::File { path, source }
+    };
+    if let Some(folder) = path.parent()
+        && !folder.as_os_str().is_empty()
+    {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed(folder))?;
+    }
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(failed(path))?;
+    Ok(())
+}

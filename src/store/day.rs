@@ -1,0 +1,38 @@
+//! The calendar day of Europe/Rome, by which flows are numbered and calls are counted.
+
+use std::sync::LazyLock;
+
+use jiff::civil::Date;
+use jiff::tz::{Offset, TimeZone};
+use jiff::{Timestamp, ToSpan};
+
+/// The zone's rules are part of the program; the fixed offset stands for a build without them.
+static ROME: LazyLock<TimeZone> =
+    LazyLock::new(|| TimeZone::get("Europe/Rome").unwrap_or_else(|_| TimeZone::fixed(Offset::constant(1))));
+
+/// A calendar day of Europe/Rome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(Date);
+
+impl Day {
+    /// The day on which `instant` falls.
+    #[must_use]
+    pub fn of(instant: Timestamp) -> Self {
+        Self(instant.to_zoned(ROME.clone()).date())
+    }
+
+    /// The day as the tables keep it and as the name of a flow spells it: 20260131.
+    #[must_use]
+    pub fn number(self) -> i32 {
+        i32::from(self.0.year()) * 10_000 + i32::from(self.0.month()) * 100 + i32::from(self.0.day())
+    }
+
+    /// Seconds from `instant` to the end of the day, rounded up; 0 when the day is over.
+    #[must_use]
+    pub fn seconds_left(self, instant: Timestamp) -> u32 {
+        let end = self.0.checked_add(1.day()).and_then(|next| next.to_zoned(ROME.clone()));
+        let millis =
+            end.map_or(0, |end| end.timestamp().as_millisecond().saturating_sub(instant.as_millisecond()));
+        u32::try_from(millis.saturating_add(999) / 1000).unwrap_or(0)
+    }
+}

@@ -1,0 +1,77 @@
+//! Why the store could not do what was asked, told apart by what the caller can do about it.
+
+use std::path::PathBuf;
+
+use diesel::result::{DatabaseErrorKind, Error};
+
+/// Why the store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be used at present: no connection, a time-out, a lock not obtained, no room on the disk.
+    /// Trying later may succeed.
+    #[error("the database cannot be used at present: {0}")]
+    Unavailable(String),
+    /// The database refused a statement, or gave back what was not asked: trying again would not help.
+    #[error("the database refused a statement: {0}")]
+    Query(#[source] Error),
+    /// `database.url` names no database that this program knows.
+    #[error("database.url must begin with sqlite:// or postgres://")]
+    Url,
+    /// The folder or the file of the database cannot be made.
+    #[error("cannot create {path}: {source}", path = path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A newer version of this program has changed the tables.
+    #[error(
+        "the database has migration {0}, which this program does not know: use the newer version that made it"
+    )]
+    NewerSchema(String),
+    /// A migration failed; nothing of it was kept.
+    #[error("migration failed: {0}")]
+    Migration(String),
+    /// The tables hold what this program cannot have written.
+    #[error("the database holds something unreadable: {0}")]
+    Unreadable(String),
+}
+
+impl StoreError {
+    /// Whether trying later may succeed.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+impl From<Error> for StoreError {
+    /// A violated constraint is a mistake of the statement. Whatever else a database reports (time-outs, a full disk,
+    /// a shutdown, a deadlock) is a state of the database: neither diesel nor a server that speaks its
+    /// administrator's language lets them be told apart further.
+    fn from(error: Error) -> Self {
+        use DatabaseErrorKind as Kind;
+        match error {
+            Error::DatabaseError(
+                Kind::UniqueViolation
+                | Kind::ForeignKeyViolation
+                | Kind::NotNullViolation
+                | Kind::CheckViolation
+                | Kind::RestrictViolation
+                | Kind::ExclusionViolation,
+                _,
+            ) => Self::Query(error),
+            Error::DatabaseError(_, _)
+            | Error::BrokenTransactionManager
+            | Error::RollbackErrorOnCommit { .. } => Self::Unavailable(error.to_string()),
+            _ => Self::Query(error),
+        }
+    }
+}
+
+impl From<diesel::r2d2::PoolError> for StoreError {
+    fn from(error: diesel::r2d2::PoolError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}

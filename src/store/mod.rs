@@ -1,0 +1,183 @@
+//! The two databases behind one door: SQLite for one Comune, PostgreSQL for more, with any number of instances.
+//!
+//! Here: connections, transactions, migrations, the tables, and the sequencer that orders a feed. What the tables
+//! mean is the matter of the rooms that own them: benefits, flows and outcomes are the registry's, calls are the call
+//! log's.
+//!
+//! Diesel is synchronous: [`Store::read`] and [`Store::write`] block, and are for threads that may. In async code
+//! [`Store::read_async`] and [`Store::write_async`] do the same on the blocking pool; their waits are bounded, so that
+//! a dead database is an answer ([`StoreError::Unavailable`]) and not a silence.
+
+mod connection;
+mod day;
+mod error;
+pub mod jwks;
+mod migrations;
+pub(crate) mod schema;
+pub(crate) mod sequencer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::r2d2::{Pool, PooledConnection};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::config;
+use connection::{Access, Manager, Target};
+
+pub use connection::AnyConnection;
+pub(crate) use connection::each_backend;
+pub use day::Day;
+pub use error::StoreError;
+pub use migrations::SchemaState;
+pub use sequencer::EserviceId;
+
+/// The database. Clones share its connections.
+#[derive(Clone)]
+pub struct Store {
+    readers: Pool<Manager>,
+    writer: Pool<Manager>,
+    /// How many async readers and writers may wait on a connection at once: the others wait here, where it costs no
+    /// thread.
+    read_slots: Arc<Semaphore>,
+    write_slots: Arc<Semaphore>,
+    timeout: Duration,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Prepares the connections to the database that `settings` name. A SQLite file is made where it is missing;
+    /// no connection is opened yet.
+    pub fn open(settings: &config::Database) -> Result<Self, StoreError> {
+        let wait = Duration::from_secs(u64::from(settings.timeout_seconds.max(1)));
+        let manager = |access| {
+            Target::parse(&settings.url, wait).map(|target| Manager { target, access, timeout: wait })
+        };
+        let writer = manager(Access::Write)?;
+        if let Target::Sqlite(path) = &writer.target {
+            connection::create_file(path)?;
+            return Ok(Self {
+                readers: manager(Access::Read)?.pool(settings.connections.max(1)),
+                writer: writer.pool(1),
+                read_slots: slots(settings.connections.max(1)),
+                write_slots: slots(1),
+                timeout: wait,
+            });
+        }
+        // One connection is left to the call log's appender, on which every answer waits.
+        let pool = writer.pool(settings.connections.max(2));
+        let slots = slots(settings.connections.max(2) - 1);
+        Ok(Self {
+            readers: pool.clone(),
+            writer: pool,
+            read_slots: Arc::clone(&slots),
+            write_slots: slots,
+            timeout: wait,
+        })
+    }
+
+    /// How long a call waits for a connection, or a statement for its result.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Runs the migrations that are missing, and returns their versions.
+    pub fn migrate(&self) -> Result<Vec<String>, StoreError> {
+        self.write(migrations::run)
+    }
+
+    /// Undoes every migration: the tables and all that they hold are gone.
+    pub fn revert_migrations(&self) -> Result<Vec<String>, StoreError> {
+        self.write(migrations::revert_all)
+    }
+
+    /// How far the tables are from what this program needs.
+    pub fn schema_state(&self) -> Result<SchemaState, StoreError> {
+        self.write(migrations::state)
+    }
+
+    /// The e-service of that name, which is made known to the database if it is not yet.
+    pub fn register_eservice(&self, name: &str) -> Result<EserviceId, StoreError> {
+        match self.find_eservice(name)? {
+            Some(eservice) => Ok(eservice),
+            None => self.write(|connection| sequencer::register(connection, name)),
+        }
+    }
+
+    /// The e-service of that name, if the database knows it.
+    pub fn find_eservice(&self, name: &str) -> Result<Option<EserviceId>, StoreError> {
+        self.read(|connection| sequencer::find(connection, name))
+    }
+
+    /// Runs `work` on a connection that reads. Each of its statements sees what was committed before it began.
+    pub fn read<T>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        work(&mut *get(&self.readers)?)
+    }
+
+    /// Runs `work` in one transaction, committed if it succeeds and undone if it fails.
+    pub fn write<T>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        get(&self.writer)?.write(work)
+    }
+
+    /// [`Store::read`] on the blocking pool.
+    pub async fn read_async<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let store = self.clone();
+        self.blocking(&self.read_slots, move || store.read(work)).await
+    }
+
+    /// [`Store::write`] on the blocking pool. When it fails as unavailable after having begun, the transaction may
+    /// nevertheless be committed: what is written this way can be written again.
+    pub async fn write_async<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let store = self.clone();
+        self.blocking(&self.write_slots, move || store.write(work)).await
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        slots: &Arc<Semaphore>,
+        work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let unavailable = |what: &str| StoreError::Unavailable(what.to_owned());
+        let slot = timeout(self.timeout, Arc::clone(slots).acquire_owned())
+            .await
+            .map_err(|_| unavailable("every connection is busy"))?
+            .map_err(|_| unavailable("the program is stopping"))?;
+        // The slot goes with the work: work that nobody waits for any longer still occupies its connection.
+        let running = tokio::task::spawn_blocking(move || {
+            let result = work();
+            drop(slot);
+            result
+        });
+        timeout(self.timeout.saturating_mul(2), running)
+            .await
+            .map_err(|_| unavailable("no answer in time"))?
+            .map_err(|_| unavailable("the work was interrupted"))?
+    }
+}
+
+fn slots(count: u32) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(Semaphore::MAX_PERMITS)))
+}
+
+fn get(pool: &Pool<Manager>) -> Result<PooledConnection<Manager>, StoreError> {
+    Ok(pool.get()?)
+}

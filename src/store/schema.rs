@@ -1,0 +1,137 @@
+//! The tables, as diesel sees them: one description for both databases. What each column means is said in the
+//! migrations.
+
+diesel::table! {
+    eservice (id) {
+        id -> BigInt,
+        name -> Text,
+        last_ts -> BigInt,
+    }
+}
+
+diesel::table! {
+    ente (id) {
+        id -> BigInt,
+        eservice_id -> BigInt,
+        codice -> Text,
+        denominazione -> Text,
+    }
+}
+
+diesel::table! {
+    prestazione (eservice_id, id) {
+        eservice_id -> BigInt,
+        id -> BigInt,
+        codice_ente -> Text,
+        tipo -> SmallInt,
+        identity_hash -> Binary,
+        content_hash -> Binary,
+        person -> Text,
+        label -> Text,
+        stato -> SmallInt,
+        flusso_ts -> BigInt,
+        created_ms -> BigInt,
+        updated_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    flusso (eservice_id, ts) {
+        eservice_id -> BigInt,
+        ts -> BigInt,
+        id_flusso -> Text,
+        ente_id -> BigInt,
+        tipo -> SmallInt,
+        operazione -> Nullable<Text>,
+        prestazione_id -> BigInt,
+        payload_format -> SmallInt,
+        payload -> Binary,
+    }
+}
+
+diesel::table! {
+    progressivo (eservice_id, codice_ente, tipo, giorno) {
+        eservice_id -> BigInt,
+        codice_ente -> Text,
+        tipo -> SmallInt,
+        giorno -> Integer,
+        ultimo -> BigInt,
+    }
+}
+
+diesel::table! {
+    esito (id) {
+        id -> BigInt,
+        eservice_id -> BigInt,
+        id_flusso -> Text,
+        flusso_ts -> Nullable<BigInt>,
+        ts_flusso_ms -> BigInt,
+        ts_acquisizione_ms -> BigInt,
+        tipo -> Text,
+        codice_esito -> Text,
+        descrizione -> Nullable<Text>,
+        id_acquisizione_siuss -> Nullable<Text>,
+        altro -> Nullable<Text>,
+        digest -> Binary,
+        received_ms -> BigInt,
+        request_id -> Text,
+    }
+}
+
+diesel::table! {
+    call_log_head (log_id) {
+        log_id -> BigInt,
+        size -> BigInt,
+    }
+}
+
+diesel::table! {
+    call_entry (log_id, entry_index) {
+        log_id -> BigInt,
+        entry_index -> BigInt,
+        instant_ms -> BigInt,
+        request_id -> Text,
+        method -> Text,
+        path -> Text,
+        query -> Nullable<Text>,
+        status -> SmallInt,
+        outcome -> Text,
+        client_ip -> Nullable<Text>,
+        client_id -> Nullable<Text>,
+        consumer_id -> Nullable<Text>,
+        purpose_id -> Nullable<Text>,
+        token_id -> Nullable<Text>,
+        kid -> Nullable<Text>,
+        producer_id -> Nullable<Text>,
+        pdnd_eservice_id -> Nullable<Text>,
+        descriptor_id -> Nullable<Text>,
+        voucher_check -> Nullable<Text>,
+        since -> Nullable<Text>,
+        page_limit -> Nullable<BigInt>,
+        first_ts -> Nullable<BigInt>,
+        last_ts -> Nullable<BigInt>,
+        item_count -> Nullable<BigInt>,
+        flows_digest -> Nullable<Binary>,
+        duration_us -> BigInt,
+        bytes -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    daily_calls (eservice_id, giorno, consumer_id) {
+        eservice_id -> BigInt,
+        giorno -> Integer,
+        consumer_id -> Text,
+        calls -> BigInt,
+    }
+}
+
+diesel::table! {
+    jwks_cache (url) {
+        url -> Text,
+        body -> Text,
+        fetched_ms -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(eservice, ente, prestazione, flusso, esito, call_entry);

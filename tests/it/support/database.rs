@@ -1,0 +1,95 @@
+//! A database of its own for each test, on either backend, gone when the test ends.
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
+use tempfile::TempDir;
+use waas_comuni::config;
+use waas_comuni::store::Store;
+
+/// Which database a test runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// An empty database.
+pub(crate) struct TestDatabase {
+    pub(crate) url: String,
+    /// The folder of a SQLite file.
+    folder: Option<TempDir>,
+    /// A PostgreSQL server's superuser URL, and the name of the database made there.
+    server: Option<(String, String)>,
+}
+
+impl TestDatabase {
+    pub(crate) fn new(backend: Backend) -> Self {
+        match backend {
+            Backend::Sqlite => {
+                let folder = TempDir::new().unwrap();
+                let url = format!("sqlite://{}/waas-comuni.db", folder.path().to_str().unwrap());
+                Self { url, folder: Some(folder), server: None }
+            }
+            Backend::Postgres => {
+                let server = std::env::var("WAAS_TEST_POSTGRES").expect(
+                    "WAAS_TEST_POSTGRES names no server: run the tests with `make test`, or under \
+                     scripts/with-postgres.sh",
+                );
+                let name = format!("test_{}", uuid::Uuid::new_v4().simple());
+                let mut connection = PgConnection::establish(&server).unwrap();
+                connection.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+                let mut url = url::Url::parse(&server).unwrap();
+                url.set_path(&name);
+                Self { url: url.into(), folder: None, server: Some((server, name)) }
+            }
+        }
+    }
+
+    pub(crate) fn settings(&self) -> config::Database {
+        config::Database { url: self.url.clone().into(), ..config::Database::default() }
+    }
+
+    /// Its tables made, ready for use. Each call gives connections of its own, as another instance would have.
+    pub(crate) fn store(&self) -> Store {
+        let store = Store::open(&self.settings()).unwrap();
+        store.migrate().unwrap();
+        store
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        drop(self.folder.take());
+        if let Some((server, name)) = &self.server
+            && let Ok(mut connection) = PgConnection::establish(server)
+        {
+            // A database that stays behind goes with its cluster: failing here would hide the test's own failure.
+            let _ = connection.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)"));
+        }
+    }
+}
+
+/// Makes two tests of one body, `NAME::sqlite` and `NAME::postgres`, each with a [`TestDatabase`] of its own.
+macro_rules! on_both_databases {
+    ($(fn $name:ident($database:ident) $body:block)+) => {$(
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            fn body($database: &$crate::support::database::TestDatabase) $body
+
+            #[test]
+            fn sqlite() {
+                use $crate::support::database::{Backend, TestDatabase};
+                body(&TestDatabase::new(Backend::Sqlite));
+            }
+
+            #[test]
+            fn postgres() {
+                use $crate::support::database::{Backend, TestDatabase};
+                body(&TestDatabase::new(Backend::Postgres));
+            }
+        }
+    )+};
+}
+pub(crate) use on_both_databases;
