@@ -3,6 +3,7 @@
 use super::record::{
     Anagrafica, DatiBeneficiario, DatiPrestazione, DatiSina, DatiSinba, EnteErogatore, Group, Indirizzo,
 };
+use super::values::Kind;
 
 /// An attribute of the flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Field {
     pub bx: Option<&'static str>,
     /// Whether the schema demands it.
     pub required: bool,
+    /// How people write it outside XML.
+    pub kind: Kind,
 }
 
 /// The attributes of `Ente`.

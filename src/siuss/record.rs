@@ -49,7 +49,12 @@ macro_rules! groups {
 
         impl Group for $name {
             const FIELDS: &'static [Field] = &[
-                $(Field { name: $attribute, bx: groups!(@bx $($bx)?), required: groups!(@required $presence) }),+
+                $(Field {
+                    name: $attribute,
+                    bx: groups!(@bx $($bx)?),
+                    required: groups!(@required $presence),
+                    kind: <$type as Value>::KIND,
+                }),+
             ];
 
             fn read(element: &Element, notices: &mut Vec<Notice>) -> Option<Self> {

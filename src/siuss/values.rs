@@ -9,8 +9,22 @@ use std::fmt::{self, Write};
 use jiff::civil;
 use rust_decimal::Decimal;
 
+/// What a value is to those who write it by hand, who have more than one way to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// As it stands.
+    Text,
+    /// A day, also written `GG/MM/AAAA`.
+    Day,
+    /// A number, whose decimals may follow a comma.
+    Number,
+}
+
 /// A value that an attribute or a text element of a flow can carry.
 pub trait Value: Sized {
+    /// How people write it outside XML.
+    const KIND: Kind = Kind::Text;
+
     /// What a valid value looks like, in Italian: the end of the sentence "Scrivere …".
     fn expected() -> String;
 
@@ -119,6 +133,8 @@ impl From<civil::Date> for Data {
 }
 
 impl Value for Data {
+    const KIND: Kind = Kind::Day;
+
     fn expected() -> String {
         "una data esistente, nella forma AAAA-MM-GG".to_owned()
     }
@@ -208,6 +224,8 @@ impl From<Decimal> for Importo {
 }
 
 impl Value for Importo {
+    const KIND: Kind = Kind::Number;
+
     fn expected() -> String {
         "un numero con il punto o la virgola dei decimali, per esempio 84.20".to_owned()
     }
