@@ -10,13 +10,6 @@
     unreachable_pub,
     reason = "tests say what they expect by panicking, and have no public face"
 )]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test says what it expects by panicking, and so do its helpers"
-)]
 
 mod siuss;
 mod store;
