@@ -15,3 +15,5 @@ mod config_example;
 mod siuss;
 mod store;
 mod support;
+mod voucher;
+mod voucher_corpus;

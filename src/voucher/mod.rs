@@ -1,0 +1,27 @@
+//! Who is calling: whether the voucher that came with a call is PDND's, valid, and meant for this e-service.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`verify`] | the [`Verifier`] of one e-service: lets a call in, or explains check by check |
+//! | [`refusal`] | [`Check`], the stable codes; [`VoucherRefusal`], what the caller and the call log are told |
+//! | [`claims`] | the claims of a voucher as types, each rule explicit; the verified [`Voucher`] |
+//! | [`keys`] | the issuer's public keys: fetched, refreshed, kept across outages and restarts |
+//! | [`issuer`] | a local issuer, for tests and demonstrations |
+//!
+//! Of the private ones, `token` reads the compact form strictly, `rules` is the ordered list of what header and claims
+//! must satisfy, and `signature` turns JWKs into verifiers: there josekit verifies signatures, with the algorithm
+//! pinned, and nothing else. Nothing here knows HTTP types or what a verified caller may ask, and the database holds
+//! nothing of it but the last good keys.
+
+pub mod claims;
+pub mod issuer;
+pub mod keys;
+pub mod refusal;
+mod rules;
+mod signature;
+mod token;
+pub mod verify;
+
+pub use claims::{ClaimsRead, Digest, Voucher};
+pub use refusal::{Check, VoucherRefusal};
+pub use verify::{Credentials, Verifier};

@@ -1,0 +1,203 @@
+//! The corpus of tokens against the library, and what a refusal tells.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use uuid::Uuid;
+use waas_comuni::clock::Clock;
+use waas_comuni::config::EService;
+use waas_comuni::voucher::issuer::Profile;
+use waas_comuni::voucher::keys::{Fetch, FetchError, KeySet};
+use waas_comuni::voucher::verify::{Finding, SetupError};
+use waas_comuni::voucher::{Check, Credentials, Verifier, Voucher, VoucherRefusal};
+
+use crate::voucher_corpus::{Case, Sent, World, boundaries, cases};
+
+const ISSUER: &str = "locale.example.it";
+
+struct Always(String);
+
+impl Fetch for Always {
+    fn fetch(&self, _: &str) -> Result<String, FetchError> {
+        Ok(self.0.clone())
+    }
+}
+
+fn world() -> World {
+    let clock = Clock::Manual(Arc::new(AtomicI64::new(1_790_000_000_000)));
+    World::new(Profile::invented(ISSUER.to_owned(), vec!["SIUSS".to_owned()]), clock)
+}
+
+/// An e-service that asks for everything that the world's profile says.
+fn eservice(profile: &Profile) -> EService {
+    let id = |id: Option<Uuid>| id.unwrap();
+    serde_json::from_value(serde_json::json!({
+        "name": "prova", "base_path": "/waas/v1", "environment": "locale", "audience": ["SIUSS"],
+        "issuer": profile.issuer, "producer_id": id(profile.producer_id), "eservice_id": id(profile.eservice_id),
+        "descriptor_ids": [Uuid::max(), id(profile.descriptor_id)], "consumer_ids": [id(profile.consumer_id)],
+    }))
+    .unwrap()
+}
+
+fn verifier(world: &World, eservice: &EService) -> Verifier {
+    let keys =
+        KeySet::open("https://keys.test", Arc::new(Always(world.jwks())), Arc::new(()), world.clock.clone());
+    Verifier::new(eservice, keys, world.clock.clone()).unwrap()
+}
+
+async fn verify(verifier: &Verifier, sent: &Sent) -> Result<Voucher, VoucherRefusal> {
+    let authorization = sent.authorization.iter().map(Vec::as_slice).collect();
+    verifier.verify(&Credentials { authorization, query: &sent.query }).await
+}
+
+fn bearer(token: &str) -> Sent {
+    Sent { authorization: vec![format!("Bearer {token}").into_bytes()], ..Sent::default() }
+}
+
+#[tokio::test]
+async fn every_token_gets_what_it_deserves() {
+    let world = world();
+    let verifier = verifier(&world, &eservice(&world.profile));
+    let mut wrong = Vec::new();
+    for Case { name, refused, make } in cases().into_iter().chain(boundaries()) {
+        let got = verify(&verifier, &make(&world))
+            .await
+            .err()
+            .map(|refusal| (refusal.check.status(), refusal.check.code()));
+        if got != refused {
+            wrong.push(format!("{name}: expected {refused:?}, got {got:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_corpus_names_each_case_once_and_most_checks() {
+    let cases = cases();
+    let names: std::collections::HashSet<_> = cases.iter().map(|case| (case.name, case.refused)).collect();
+    assert_eq!(names.len(), cases.len());
+    assert!(cases.len() >= 150, "{}", cases.len());
+}
+
+#[tokio::test]
+async fn a_voucher_carries_its_claims() {
+    let world = world();
+    let voucher =
+        verify(&verifier(&world, &eservice(&world.profile)), &bearer(&world.honest())).await.unwrap();
+    assert_eq!(voucher.consumer_id, world.profile.consumer_id);
+    assert_eq!(voucher.purpose_id, world.profile.purpose_id);
+    assert_eq!(voucher.exp, 1_790_000_600);
+    let read = voucher.claims_read();
+    assert!(read.verified);
+    assert_eq!(read.eservice_id, world.profile.eservice_id);
+    assert_eq!(Some(read.kid.unwrap().as_str()), world.signer.jwk()["kid"].as_str());
+}
+
+#[tokio::test]
+async fn what_is_not_configured_is_not_asked() {
+    let world = world();
+    let mut eservice = eservice(&world.profile);
+    (eservice.producer_id, eservice.eservice_id) = (None, None);
+    eservice.descriptor_ids.clear();
+    eservice.consumer_ids.clear();
+    let verifier = verifier(&world, &eservice);
+    let mut draft = world.signer.draft(&world.profile, &world.clock);
+    for name in ["producerId", "eserviceId", "descriptorId", "consumerId"] {
+        draft.claims.shift_remove(name);
+    }
+    let token = draft.clone().sign(&world.signer).unwrap();
+    assert_eq!(verify(&verifier, &bearer(&token)).await.unwrap().consumer_id, None);
+
+    draft.claims.insert("consumerId".to_owned(), serde_json::json!("INPS"));
+    let token = draft.sign(&world.signer).unwrap();
+    assert_eq!(verify(&verifier, &bearer(&token)).await.unwrap_err().check, Check::Consumer);
+}
+
+#[tokio::test]
+async fn a_refusal_tells_the_caller_why_and_the_log_who() {
+    let world = world();
+    let verifier = verifier(&world, &eservice(&world.profile));
+    let refused = async |sent: Sent| verify(&verifier, &sent).await.unwrap_err();
+
+    let none = refused(Sent::default()).await;
+    assert_eq!(none.www_authenticate().as_deref(), Some("Bearer"));
+
+    let mut draft = world.signer.draft(&world.profile, &world.clock);
+    draft.claims.insert("exp".to_owned(), serde_json::json!(1_789_999_999));
+    draft.claims.insert("iat".to_owned(), serde_json::json!(1_789_999_000));
+    draft.claims.insert("nbf".to_owned(), serde_json::json!(1_789_999_000));
+    let expired = refused(bearer(&draft.clone().sign(&world.signer).unwrap())).await;
+    assert_eq!(expired.detail, "il voucher è scaduto: chiederne uno nuovo a PDND");
+    assert_eq!(
+        expired.www_authenticate().as_deref(),
+        Some("Bearer error=\"invalid_token\", error_description=\"expired: exp must not have passed\"")
+    );
+    assert!(expired.claims.verified);
+    assert_eq!(expired.claims.consumer_id, world.profile.consumer_id);
+
+    let forged = refused(bearer(&draft.clone().sign(&world.stranger).unwrap())).await;
+    assert_eq!(forged.check, Check::Signature);
+    assert!(!forged.claims.verified);
+    assert_eq!(forged.claims.client_id, Some(world.profile.client_id));
+
+    draft.claims.insert("client_id".to_owned(), serde_json::json!("Mario Rossi, RSSMRA80A01H501U"));
+    let forged = refused(bearer(&draft.sign(&world.stranger).unwrap())).await;
+    assert_eq!(forged.claims.client_id, None, "nobody writes into the log but the issuer");
+
+    let mut draft = world.signer.draft(&world.profile, &world.clock);
+    draft.claims.insert("producerId".to_owned(), serde_json::json!(Uuid::nil()));
+    let foreign = refused(bearer(&draft.sign(&world.signer).unwrap())).await;
+    assert_eq!(foreign.check.status(), 403);
+    assert!(foreign.www_authenticate().unwrap().starts_with("Bearer error=\"insufficient_scope\""));
+    assert_eq!(foreign.retry_after(), None);
+}
+
+/// Header values may hold visible ASCII only, and a quoted string neither quotes nor backslashes; every refusal of the
+/// corpus is checked, so that none is forgotten.
+#[tokio::test]
+async fn every_refusal_can_be_sent() {
+    let world = world();
+    let verifier = verifier(&world, &eservice(&world.profile));
+    for case in cases() {
+        let Err(refusal) = verify(&verifier, &(case.make)(&world)).await else { continue };
+        let challenge = refusal.www_authenticate().unwrap();
+        assert!(challenge.bytes().all(|byte| (0x20..0x7f).contains(&byte) && byte != b'\\'), "{challenge}");
+        assert!([0, 4].contains(&challenge.matches('"').count()), "{challenge}");
+        assert!(!refusal.detail.is_empty() && !refusal.detail.contains('\n'), "{}", refusal.detail);
+    }
+}
+
+#[tokio::test]
+async fn an_inspection_hears_every_check() {
+    let world = world();
+    let verifier = verifier(&world, &eservice(&world.profile));
+    let honest = verifier.inspect(&world.honest()).await;
+    assert!(honest.iter().all(|(_, finding)| *finding == Finding::Passed), "{honest:?}");
+
+    let mut draft = world.signer.draft(&world.profile, &world.clock);
+    draft.claims.insert("aud".to_owned(), serde_json::json!("ALTRO"));
+    draft.claims.shift_remove("consumerId");
+    let findings = verifier.inspect(&draft.sign(&world.stranger).unwrap()).await;
+    let failed: Vec<_> = findings
+        .iter()
+        .filter(|(_, finding)| matches!(finding, Finding::Failed(_)))
+        .map(|(check, _)| check.code())
+        .collect();
+    assert_eq!(failed, ["signature", "audience", "consumer"]);
+
+    let garbage = verifier.inspect("garbage").await;
+    assert!(matches!(garbage[1], (Check::TokenMalformed, Finding::Failed(_))));
+    assert!(garbage.iter().skip(2).all(|(_, finding)| *finding == Finding::NotReached));
+    assert_eq!(garbage.len(), honest.len());
+}
+
+#[tokio::test]
+async fn an_id_that_is_no_uuid_is_a_mistake_of_the_configuration() {
+    let world = world();
+    let mut eservice = eservice(&world.profile);
+    eservice.consumer_ids = vec!["INPS".to_owned()];
+    let keys =
+        KeySet::open("https://keys.test", Arc::new(Always(String::new())), Arc::new(()), world.clock.clone());
+    let error = Verifier::new(&eservice, keys, world.clock.clone()).err().unwrap();
+    assert!(matches!(error, SetupError::NotUuid { key: "consumer_ids", .. }), "{error}");
+}
