@@ -1,5 +1,6 @@
 //! `waas-comuni`: the e-service *WaaS.Comuni* of an Italian municipality.
 
+pub mod call_log;
 pub mod clock;
 pub mod config;
 pub mod siuss;

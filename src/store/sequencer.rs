@@ -9,6 +9,12 @@ use super::{AnyConnection, StoreError, each_backend};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EserviceId(i64);
 
+impl EserviceId {
+    pub(crate) fn get(self) -> i64 {
+        self.0
+    }
+}
+
 /// The e-service of that name, which is given its rows the first time.
 pub(super) fn register(connection: &mut AnyConnection, name: &str) -> Result<EserviceId, StoreError> {
     each_backend!(connection, |inner| {

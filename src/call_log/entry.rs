@@ -1,0 +1,188 @@
+//! One call, as it is logged.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use diesel::prelude::*;
+use jiff::Timestamp;
+use openssl::sha::Sha256;
+
+use crate::store::EserviceId;
+use crate::store::schema::call_entry;
+
+/// The longest path or query that is kept, in characters.
+const LONG: usize = 2048;
+/// The longest of everything else that the caller chooses, in characters.
+const SHORT: usize = 128;
+
+/// One call, and how it is about to be answered.
+///
+/// What the caller chooses (path, query, method, claims) is kept up to a length, without NUL characters: no call can
+/// make its own entry impossible to write.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The e-service called; none for a path outside all of them.
+    pub eservice: Option<EserviceId>,
+    /// When the call arrived.
+    pub instant: Timestamp,
+    /// The id in the answer's `X-Request-Id`.
+    pub request_id: String,
+    /// HTTP method.
+    pub method: String,
+    /// Path of the URI, without the query.
+    pub path: String,
+    /// Query of the URI, if any.
+    pub query: Option<String>,
+    /// HTTP status of the answer.
+    pub status: u16,
+    /// Stable code of what happened.
+    pub outcome: &'static str,
+    /// Where the call came from.
+    pub client_ip: Option<IpAddr>,
+    /// What the voucher said of the caller, as far as it was read; verified only if `voucher_check` is none.
+    pub caller: Caller,
+    /// Stable code of the check that the voucher failed.
+    pub voucher_check: Option<&'static str>,
+    /// The cursor asked, in milliseconds since the epoch.
+    pub since: Option<u128>,
+    /// The page size in force.
+    pub limit: Option<u32>,
+    /// How many flows were given, or outcomes taken.
+    pub count: Option<u32>,
+    /// Which flows were given; none when there were none.
+    pub disclosed: Option<Disclosed>,
+    /// How long the answer took to prepare.
+    pub duration: Duration,
+    /// Length of the answer's body, before any compression.
+    pub bytes: Option<u64>,
+}
+
+/// A voucher's claims, and the `kid` of its header.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// `client_id`.
+    pub client_id: Option<String>,
+    /// `consumerId`.
+    pub consumer_id: Option<String>,
+    /// `purposeId`.
+    pub purpose_id: Option<String>,
+    /// `jti`.
+    pub token_id: Option<String>,
+    /// The key that signed it.
+    pub kid: Option<String>,
+    /// `producerId`.
+    pub producer_id: Option<String>,
+    /// `eserviceId`.
+    pub eservice_id: Option<String>,
+    /// `descriptorId`.
+    pub descriptor_id: Option<String>,
+}
+
+/// Which flows a page held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disclosed {
+    first_ts: i64,
+    last_ts: i64,
+    digest: [u8; 32],
+}
+
+impl Disclosed {
+    /// The flows from `first_ts` to `last_ts` (milliseconds since the epoch), with these names in this order. Their
+    /// digest is the SHA-256 of the names, each followed by a line feed.
+    pub fn new<'a>(first_ts: i64, last_ts: i64, names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut hash = Sha256::new();
+        for name in names {
+            hash.update(name.as_bytes());
+            hash.update(b"\n");
+        }
+        Self { first_ts, last_ts, digest: hash.finish() }
+    }
+}
+
+/// An entry as the table holds it.
+#[derive(Clone, Debug, Default, Queryable, Insertable)]
+#[diesel(table_name = call_entry, treat_none_as_default_value = false)]
+pub(super) struct Row {
+    pub(super) log_id: i64,
+    pub(super) entry_index: i64,
+    pub(super) instant_ms: i64,
+    pub(super) request_id: String,
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) query: Option<String>,
+    pub(super) status: i16,
+    pub(super) outcome: String,
+    pub(super) client_ip: Option<String>,
+    pub(super) client_id: Option<String>,
+    pub(super) consumer_id: Option<String>,
+    pub(super) purpose_id: Option<String>,
+    pub(super) token_id: Option<String>,
+    pub(super) kid: Option<String>,
+    pub(super) producer_id: Option<String>,
+    pub(super) pdnd_eservice_id: Option<String>,
+    pub(super) descriptor_id: Option<String>,
+    pub(super) voucher_check: Option<String>,
+    pub(super) since: Option<String>,
+    pub(super) page_limit: Option<i64>,
+    pub(super) first_ts: Option<i64>,
+    pub(super) last_ts: Option<i64>,
+    pub(super) item_count: Option<i64>,
+    pub(super) flows_digest: Option<Vec<u8>>,
+    pub(super) duration_us: i64,
+    pub(super) bytes: Option<i64>,
+}
+
+impl Entry {
+    /// The log that it belongs to; 0 is that of the calls outside any e-service.
+    pub(super) fn log_id(&self) -> i64 {
+        self.eservice.map_or(0, EserviceId::get)
+    }
+
+    /// The same call, refused with 429: nothing was disclosed.
+    pub(super) fn refused(&self, outcome: &'static str) -> Self {
+        Self { status: 429, outcome, count: None, disclosed: None, bytes: None, ..self.clone() }
+    }
+
+    pub(super) fn row(&self, entry_index: i64) -> Row {
+        let caller = &self.caller;
+        let claim = |value: &Option<String>| value.as_deref().map(|value| bounded(value, SHORT));
+        let disclosed = self.disclosed.as_ref();
+        Row {
+            log_id: self.log_id(),
+            entry_index,
+            instant_ms: self.instant.as_millisecond(),
+            request_id: bounded(&self.request_id, SHORT),
+            method: bounded(&self.method, SHORT),
+            path: bounded(&self.path, LONG),
+            query: self.query.as_deref().map(|query| bounded(query, LONG)),
+            status: i16::try_from(self.status).unwrap_or(i16::MAX),
+            outcome: self.outcome.to_owned(),
+            client_ip: self.client_ip.map(|ip| ip.to_string()),
+            client_id: claim(&caller.client_id),
+            consumer_id: claim(&caller.consumer_id),
+            purpose_id: claim(&caller.purpose_id),
+            token_id: claim(&caller.token_id),
+            kid: claim(&caller.kid),
+            producer_id: claim(&caller.producer_id),
+            pdnd_eservice_id: claim(&caller.eservice_id),
+            descriptor_id: claim(&caller.descriptor_id),
+            voucher_check: self.voucher_check.map(str::to_owned),
+            since: self.since.map(|since| since.to_string()),
+            page_limit: self.limit.map(i64::from),
+            first_ts: disclosed.map(|disclosed| disclosed.first_ts),
+            last_ts: disclosed.map(|disclosed| disclosed.last_ts),
+            item_count: self.count.map(i64::from),
+            flows_digest: disclosed.map(|disclosed| disclosed.digest.to_vec()),
+            duration_us: i64::try_from(self.duration.as_micros()).unwrap_or(i64::MAX),
+            bytes: self.bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
+        }
+    }
+}
+
+/// At most `longest` characters of `text`, with U+FFFD for NUL, which PostgreSQL has no room for.
+fn bounded(text: &str, longest: usize) -> String {
+    text.chars()
+        .take(longest)
+        .map(|character| if character == '\0' { '\u{FFFD}' } else { character })
+        .collect()
+}

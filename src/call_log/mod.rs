@@ -1,0 +1,17 @@
+//! Who called, when, for which purpose, and what they were given: the register that an auditor reads.
+//!
+//! There is one log per e-service, and one for the calls outside any. An [`Entry`] says how one call was answered; the
+//! [`Appender`] makes it durable before the answer leaves, numbers it without gaps, and counts the call against the
+//! daily thresholds in the same transaction. [`search`] finds entries again, [`export`] writes them out.
+//!
+//! Not here: deciding what is answered. An entry never holds a payload or a token that could be used again.
+
+mod appender;
+mod entry;
+pub mod export;
+pub mod search;
+mod thresholds;
+
+pub use appender::{Appended, Appender};
+pub use entry::{Caller, Disclosed, Entry};
+pub use thresholds::{Charge, EXCEEDED, Limits, Quota};
