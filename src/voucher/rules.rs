@@ -53,6 +53,9 @@ pub enum SetupError {
     /// Neither the configuration nor the environment names an issuer.
     #[error("e-service {0:?} has no issuer")]
     NoIssuer(String),
+    /// Neither the configuration nor the environment says where the issuer's keys are.
+    #[error("e-service {0:?} has no jwks_url")]
+    NoKeys(String),
     /// An id is not a UUID, as all of PDND's are.
     #[error("e-service {eservice:?}: {value:?} in {key} is not a UUID")]
     NotUuid {

@@ -3,8 +3,13 @@
 //! The order is that of [`Check`]: first what makes a voucher invalid, then what makes a valid one not for us. A call is
 //! refused at the first check that fails; an inspection hears them all.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
 use super::claims::{Claims, ClaimsRead, Voucher};
-use super::keys::{KeySet, NoKey};
+use super::keys::{Fetch, KeyCache, KeySet, NoKey};
 use super::refusal::{Check, VoucherRefusal};
 use super::rules::{CLAIMS, HEADER, Terms};
 pub use super::rules::{Finding, SetupError};
@@ -79,6 +84,25 @@ fn parse(text: &str) -> Result<Token<'_>, Failure> {
     Token::parse(text).map_err(|detail| (Check::TokenMalformed, detail))
 }
 
+/// What was found of a token, check by check, in their order.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// Every check and what it found.
+    pub findings: Vec<(Check, Finding)>,
+    /// The token's header, if it could be read.
+    pub header: Option<Map<String, Value>>,
+    /// The token's claims, if they could be read.
+    pub claims: Option<Map<String, Value>>,
+}
+
+impl Inspection {
+    /// Whether a call with this token would be let in.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        self.findings.iter().all(|(_, finding)| matches!(finding, Finding::Passed | Finding::NotAsked))
+    }
+}
+
 /// Lets in the vouchers that are meant for one e-service.
 #[derive(Clone)]
 pub struct Verifier {
@@ -91,6 +115,29 @@ impl Verifier {
     /// The verifier of `eservice`, with the keys of its issuer.
     pub fn new(eservice: &EService, keys: KeySet, clock: Clock) -> Result<Self, SetupError> {
         Ok(Self { terms: Terms::of(eservice)?, keys, clock })
+    }
+
+    /// The verifiers of `eservices`, in their order; those whose keys have the same address share them. Blocking.
+    pub fn all(
+        eservices: &[EService],
+        fetch: &Arc<dyn Fetch>,
+        cache: &Arc<dyn KeyCache>,
+        clock: &Clock,
+    ) -> Result<Vec<Self>, SetupError> {
+        let mut sets: HashMap<&str, KeySet> = HashMap::new();
+        let verifier = |eservice| {
+            let url =
+                EService::jwks_url(eservice).ok_or_else(|| SetupError::NoKeys(eservice.name.clone()))?;
+            let open = || KeySet::open(url, Arc::clone(fetch), Arc::clone(cache), clock.clone());
+            Self::new(eservice, sets.entry(url).or_insert_with(open).clone(), clock.clone())
+        };
+        eservices.iter().map(verifier).collect()
+    }
+
+    /// The issuer's keys: to be kept fresh, and watched.
+    #[must_use]
+    pub fn keys(&self) -> &KeySet {
+        &self.keys
     }
 
     /// Lets a call in, or says why not. It waits for nothing but the issuer's keys, and only when the token names an
@@ -130,27 +177,27 @@ impl Verifier {
     }
 
     /// Judges a token check by check, those after a failed one included where they can be made. Needs a tokio runtime.
-    pub async fn inspect(&self, text: &str) -> Vec<(Check, Finding)> {
+    pub async fn inspect(&self, text: &str) -> Inspection {
         let token = match parse(text) {
             Ok(token) => token,
             Err(failure) => {
-                let rest = HEADER
-                    .map(|(check, _)| check)
-                    .into_iter()
-                    .chain(SIGNATURE)
-                    .chain(CLAIMS.map(|(check, _)| check));
-                let unreached = rest.map(|check| (check, Finding::NotReached));
-                return steps(FORM, Some(&failure)).chain(unreached).collect();
+                let header = HEADER.into_iter().map(|(check, _)| check);
+                let claims = CLAIMS.into_iter().map(|(check, _)| check);
+                let unreached =
+                    header.chain(SIGNATURE).chain(claims).map(|check| (check, Finding::NotReached));
+                let findings = steps(FORM, Some(&failure)).chain(unreached).collect();
+                return Inspection { findings, header: None, claims: None };
             }
         };
         let claims = Claims::of(&token.payload);
         let now = self.clock.now_ms();
         let signature = self.check_signature(&token).await.err();
-        steps(FORM, None)
+        let findings = steps(FORM, None)
             .chain(HEADER.map(|(check, rule)| (check, rule(&token))))
             .chain(steps(SIGNATURE, signature.as_ref()))
             .chain(CLAIMS.map(|(check, rule)| (check, rule(&self.terms, &claims, now))))
-            .collect()
+            .collect();
+        Inspection { findings, header: Some(token.header), claims: Some(token.payload) }
     }
 
     async fn check_signature(&self, token: &Token<'_>) -> Result<(), Failure> {

@@ -18,3 +18,4 @@ mod store;
 mod support;
 mod voucher;
 mod voucher_corpus;
+mod voucher_keys;

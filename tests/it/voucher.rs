@@ -172,23 +172,27 @@ async fn an_inspection_hears_every_check() {
     let world = world();
     let verifier = verifier(&world, &eservice(&world.profile));
     let honest = verifier.inspect(&world.honest()).await;
-    assert!(honest.iter().all(|(_, finding)| *finding == Finding::Passed), "{honest:?}");
+    assert!(honest.findings.iter().all(|(_, finding)| *finding == Finding::Passed), "{honest:?}");
+    assert!(honest.passes());
 
     let mut draft = world.signer.draft(&world.profile, &world.clock);
     draft.claims.insert("aud".to_owned(), serde_json::json!("ALTRO"));
     draft.claims.shift_remove("consumerId");
-    let findings = verifier.inspect(&draft.sign(&world.stranger).unwrap()).await;
-    let failed: Vec<_> = findings
+    let inspection = verifier.inspect(&draft.sign(&world.stranger).unwrap()).await;
+    assert!(!inspection.passes());
+    assert_eq!(inspection.claims.unwrap()["aud"], "ALTRO");
+    let failed: Vec<_> = inspection
+        .findings
         .iter()
         .filter(|(_, finding)| matches!(finding, Finding::Failed(_)))
         .map(|(check, _)| check.code())
         .collect();
     assert_eq!(failed, ["signature", "audience", "consumer"]);
 
-    let garbage = verifier.inspect("garbage").await;
+    let garbage = verifier.inspect("garbage").await.findings;
     assert!(matches!(garbage[1], (Check::TokenMalformed, Finding::Failed(_))));
     assert!(garbage.iter().skip(2).all(|(_, finding)| *finding == Finding::NotReached));
-    assert_eq!(garbage.len(), honest.len());
+    assert_eq!(garbage.len(), honest.findings.len());
 }
 
 #[tokio::test]

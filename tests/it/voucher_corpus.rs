@@ -1,12 +1,14 @@
 //! Hostile and honest tokens with what must become of them: one line each, for the library and for a live server.
 
+use std::sync::LazyLock;
+
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::ecdsa::EcdsaSig;
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
-use openssl::pkey::PKey;
+use openssl::pkey::{PKey, Private};
 use openssl::rsa::{Padding, Rsa};
 use openssl::sha::sha256;
 use openssl::sign::{RsaPssSaltlen, Signer as OpensslSigner};
@@ -180,8 +182,9 @@ fn public_pem(world: &World) -> Vec<u8> {
 }
 
 fn rsa(digest: MessageDigest, padding: Padding, message: &[u8]) -> Vec<u8> {
-    let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
-    let mut signer = OpensslSigner::new(digest, &key).unwrap();
+    static KEY: LazyLock<PKey<Private>> =
+        LazyLock::new(|| PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap());
+    let mut signer = OpensslSigner::new(digest, &KEY).unwrap();
     signer.set_rsa_padding(padding).unwrap();
     if padding == Padding::PKCS1_PSS {
         signer.set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH).unwrap();
