@@ -1,6 +1,7 @@
 //! `waas-comuni`: the e-service *WaaS.Comuni* of an Italian municipality.
 
 pub mod call_log;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod siuss;

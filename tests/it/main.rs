@@ -17,5 +17,6 @@ mod siuss;
 mod store;
 mod support;
 mod voucher;
+mod voucher_cli;
 mod voucher_corpus;
 mod voucher_keys;
