@@ -4,6 +4,7 @@ pub mod call_log;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod registry;
 pub mod siuss;
 pub mod store;
 pub mod voucher;

@@ -7,8 +7,8 @@ use diesel::prelude::*;
 use jiff::Timestamp;
 use openssl::sha::Sha256;
 
-use crate::store::EserviceId;
 use crate::store::schema::call_entry;
+use crate::store::{EserviceId, storable};
 
 /// The longest path or query that is kept, in characters.
 const LONG: usize = 2048;
@@ -179,10 +179,7 @@ impl Entry {
     }
 }
 
-/// At most `longest` characters of `text`, with U+FFFD for NUL, which PostgreSQL has no room for.
+/// The first `longest` characters of `text`, as the database can hold them.
 fn bounded(text: &str, longest: usize) -> String {
-    text.chars()
-        .take(longest)
-        .map(|character| if character == '\0' { '\u{FFFD}' } else { character })
-        .collect()
+    storable(text.char_indices().nth(longest).and_then(|(end, _)| text.get(..end)).unwrap_or(text))
 }

@@ -181,3 +181,8 @@ fn slots(count: u32) -> Arc<Semaphore> {
 fn get(pool: &Pool<Manager>) -> Result<PooledConnection<Manager>, StoreError> {
     Ok(pool.get()?)
 }
+
+/// `text` as both databases can hold it: PostgreSQL has no room for NUL, which becomes U+FFFD.
+pub(crate) fn storable(text: &str) -> String {
+    text.replace('\0', "\u{FFFD}")
+}

@@ -1,4 +1,27 @@
-//! The e-services, as the tables know them.
+//! The timestamps of a feed: unique, and strictly increasing in the order in which flows become visible.
+//!
+//! A transaction that publishes locks the row of its e-service first ([`lock`]) and, once it knows how many flows it
+//! will write, takes a range of timestamps ([`LockedFeed::reserve`]). Why a reader that sees a timestamp sees every
+//! lower one:
+//!
+//! - ranges of one e-service are taken under the row's lock, each above the one before;
+//! - the lock is released when the transaction ends, and both databases make a commit visible before they release
+//!   its locks; so when a range is taken, all lower ones are visible, or were rolled back and never will be.
+//!
+//! Neither the clock nor the number of instances appears in the argument: the clock only chooses how far above the
+//! last timestamp a range lies.
+//!
+//! The lock is taken at the beginning, not at the last step. Whatever the transaction looks up (is this benefit
+//! known, what is the day's next number) is then the newest state, so two imports of one file agree; and since the
+//! lock is held until the commit is on the disk in either case, taking it early costs little (a batch of one record
+//! spends most of its time in the commit). Locks are taken in this order: the row of the e-service, then rows that
+//! belong to that e-service alone. Nobody who holds another lock asks for the row, so there is no cycle.
+//!
+//! On PostgreSQL the lock is `FOR NO KEY UPDATE`, which lets foreign keys to the row be checked meanwhile. On SQLite
+//! the transaction itself is the lock.
+
+use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 
 use diesel::prelude::*;
 
@@ -38,4 +61,44 @@ pub(super) fn find(connection: &mut AnyConnection, name: &str) -> Result<Option<
     let id =
         eservice::table.filter(eservice::name.eq(name)).select(eservice::id).first(connection).optional()?;
     Ok(id.map(EserviceId))
+}
+
+/// A feed that the running transaction alone may extend.
+#[derive(Debug)]
+pub(crate) struct LockedFeed {
+    eservice: EserviceId,
+    last_ts: i64,
+}
+
+/// Locks the feed until the transaction ends.
+pub(crate) fn lock(connection: &mut AnyConnection, eservice: EserviceId) -> Result<LockedFeed, StoreError> {
+    let row = eservice::table.find(eservice.0).select(eservice::last_ts);
+    let last_ts = match connection {
+        AnyConnection::Sqlite(inner) => row.first(inner)?,
+        AnyConnection::Postgres(inner) => row.for_no_key_update().first(inner)?,
+    };
+    Ok(LockedFeed { eservice, last_ts })
+}
+
+impl LockedFeed {
+    /// Takes `count` timestamps for the flows that this transaction is about to write.
+    ///
+    /// They end at `now_ms` where there is room between the last flow and now, and follow the last flow where there
+    /// is not.
+    pub(crate) fn reserve(
+        self,
+        connection: &mut AnyConnection,
+        count: NonZeroU32,
+        now_ms: i64,
+    ) -> Result<RangeInclusive<i64>, StoreError> {
+        let more = i64::from(count.get()) - 1;
+        let first = self.last_ts.saturating_add(1).max(now_ms.saturating_sub(more));
+        let last = first
+            .checked_add(more)
+            .ok_or_else(|| StoreError::Unreadable("the sequencer has reached the end of time".to_owned()))?;
+        diesel::update(eservice::table.find(self.eservice.0))
+            .set(eservice::last_ts.eq(last))
+            .execute(connection)?;
+        Ok(first..=last)
+    }
 }

@@ -1,0 +1,74 @@
+//! What a cursor sees.
+
+use diesel::prelude::*;
+
+use super::{PLAIN_XML, tipo_of};
+use crate::siuss::record::TipoFlusso;
+use crate::store::schema::{ente, flusso};
+use crate::store::{AnyConnection, EserviceId, StoreError};
+
+/// A flow as it was published, for ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishedFlusso {
+    /// Code of the ente that grants the benefit.
+    pub codice_ente: String,
+    /// Its name when the flow was published.
+    pub denominazione_ente: String,
+    /// The flow's own name.
+    pub id_flusso: String,
+    /// Its place in the feed, in milliseconds since the epoch.
+    pub ts_ms: i64,
+    /// Its kind.
+    pub tipo: TipoFlusso,
+    /// The document.
+    pub xml: Vec<u8>,
+}
+
+pub(super) fn page(
+    connection: &mut AnyConnection,
+    eservice: EserviceId,
+    since: u128,
+    limit: u32,
+) -> Result<Vec<PublishedFlusso>, StoreError> {
+    type Row = (String, String, String, i64, i16, i16, Vec<u8>);
+    let Ok(since) = i64::try_from(since) else {
+        // No flow will ever be later than the last timestamp that the tables can hold.
+        return Ok(Vec::new());
+    };
+    let rows: Vec<Row> = flusso::table
+        .inner_join(ente::table.on(ente::id.eq(flusso::ente_id)))
+        .filter(flusso::eservice_id.eq(eservice.get()))
+        .filter(flusso::ts.gt(since))
+        .order(flusso::ts)
+        .limit(i64::from(limit))
+        .select((
+            ente::codice,
+            ente::denominazione,
+            flusso::id_flusso,
+            flusso::ts,
+            flusso::tipo,
+            flusso::payload_format,
+            flusso::payload,
+        ))
+        .load(connection)?;
+    rows.into_iter()
+        .map(|(codice_ente, denominazione_ente, id_flusso, ts_ms, tipo, format, payload)| {
+            Ok(PublishedFlusso {
+                codice_ente,
+                denominazione_ente,
+                id_flusso,
+                ts_ms,
+                tipo: tipo_of(tipo)?,
+                xml: xml(format, payload)?,
+            })
+        })
+        .collect()
+}
+
+/// The document in a payload.
+pub(super) fn xml(format: i16, payload: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+    match format {
+        PLAIN_XML => Ok(payload),
+        other => Err(StoreError::Unreadable(format!("payload of format {other}"))),
+    }
+}

@@ -1,0 +1,178 @@
+//! The ente's benefits: which are known, in what state, what was published of them, and what INPS said of it.
+//!
+//! [`Registry::publish`] turns records into flows, [`Registry::page`] gives flows to a cursor,
+//! [`Registry::record_esiti`] takes outcomes back. What a valid record is, is said by `siuss`; how timestamps are
+//! given, by the store's sequencer.
+
+mod cancellation;
+mod esiti;
+mod feed;
+mod plan;
+mod publish;
+mod rows;
+mod status;
+
+use openssl::sha::sha256;
+
+use crate::clock::Clock;
+use crate::siuss::record::{EnteErogatore, Record, TipoFlusso};
+use crate::store::{EserviceId, Store, StoreError};
+
+pub use esiti::{CodiceEsito, EsitiStored, Esito};
+pub use feed::PublishedFlusso;
+pub use plan::NOT_HELD;
+pub use status::Counts;
+
+use crate::siuss::notice::Notice;
+
+/// The registry of benefits. Clones share the database's connections.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    store: Store,
+    clock: Clock,
+}
+
+/// What became of one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The registry did not hold it, or held it as withdrawn: it was published.
+    New {
+        /// The flow that inserts it.
+        id_flusso: String,
+    },
+    /// The registry holds it as it stands, or holds it as withdrawn and it was withdrawn again: nothing was published.
+    Unchanged,
+    /// The registry held it with another content.
+    Changed {
+        /// The flow that cancels the old content; none for a SINBA, which cannot be cancelled.
+        cancellation: Option<String>,
+        /// The flow that inserts the new content.
+        insertion: String,
+    },
+    /// It was active, and is not any longer.
+    Withdrawn {
+        /// The flow that cancels it.
+        id_flusso: String,
+    },
+    /// Nothing could be done with it.
+    Refused(Box<Notice>),
+}
+
+impl Registry {
+    /// The registry in `store`.
+    #[must_use]
+    pub fn new(store: Store, clock: Clock) -> Self {
+        Self { store, clock }
+    }
+
+    /// Publishes `records` of `ente` into the feed of `eservice` as if one after the other, in one transaction: all of
+    /// it is in the feed when this returns, or nothing. Gives one verdict per record, in their order.
+    ///
+    /// Blocks. A batch of some hundreds of records spreads the cost of the commit; one of many thousands would hold
+    /// the feed for longer than others wait.
+    pub fn publish(
+        &self,
+        eservice: EserviceId,
+        ente: &EnteErogatore,
+        records: &[Record],
+    ) -> Result<Vec<Verdict>, StoreError> {
+        let keys: Vec<_> = records.iter().map(plan::Keys::of).collect();
+        self.store
+            .write(|connection| publish::publish(connection, eservice, ente, records, &keys, &self.clock))
+    }
+
+    /// At most `limit` flows of the feed after `since` (milliseconds since the epoch), oldest first. Blocks.
+    pub fn page(
+        &self,
+        eservice: EserviceId,
+        since: u128,
+        limit: u32,
+    ) -> Result<Vec<PublishedFlusso>, StoreError> {
+        self.store.read(|connection| feed::page(connection, eservice, since, limit))
+    }
+
+    /// [`Registry::page`], for async code.
+    pub async fn page_async(
+        &self,
+        eservice: EserviceId,
+        since: u128,
+        limit: u32,
+    ) -> Result<Vec<PublishedFlusso>, StoreError> {
+        self.store.read_async(move |connection| feed::page(connection, eservice, since, limit)).await
+    }
+
+    /// Stores the outcomes of one request, all or none, each once however often it comes. Blocks.
+    pub fn record_esiti(
+        &self,
+        eservice: EserviceId,
+        esiti: &[Esito],
+        request_id: &str,
+    ) -> Result<EsitiStored, StoreError> {
+        let received_ms = self.clock.now_ms();
+        self.store.write(|connection| esiti::record(connection, eservice, esiti, request_id, received_ms))
+    }
+
+    /// [`Registry::record_esiti`], for async code.
+    pub async fn record_esiti_async(
+        &self,
+        eservice: EserviceId,
+        esiti: Vec<Esito>,
+        request_id: String,
+    ) -> Result<EsitiStored, StoreError> {
+        let received_ms = self.clock.now_ms();
+        self.store
+            .write_async(move |connection| {
+                esiti::record(connection, eservice, &esiti, &request_id, received_ms)
+            })
+            .await
+    }
+
+    /// How much the registry holds of an e-service. Blocks.
+    pub fn counts(&self, eservice: EserviceId) -> Result<Counts, StoreError> {
+        self.store.read(|connection| status::counts(connection, eservice))
+    }
+}
+
+/// The first half of a SHA-256: enough that two benefits never share it by accident, in half the room of an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Fingerprint([u8; 16]);
+
+impl Fingerprint {
+    fn of(text: &str) -> Self {
+        let mut half = [0; 16];
+        for (target, byte) in half.iter_mut().zip(sha256(text.as_bytes())) {
+            *target = byte;
+        }
+        Self(half)
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, StoreError> {
+        bytes
+            .try_into()
+            .map(Self)
+            .map_err(|_| StoreError::Unreadable("a fingerprint of another length".to_owned()))
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// How the tables number the kinds of flow.
+fn tipo_number(tipo: TipoFlusso) -> i16 {
+    match tipo {
+        TipoFlusso::PsPsaSina => 1,
+        TipoFlusso::Sinba => 2,
+    }
+}
+
+fn tipo_of(number: i16) -> Result<TipoFlusso, StoreError> {
+    match number {
+        1 => Ok(TipoFlusso::PsPsaSina),
+        2 => Ok(TipoFlusso::Sinba),
+        other => Err(StoreError::Unreadable(format!("kind of flow {other}"))),
+    }
+}
+
+/// How the tables mark a payload of plain XML.
+const PLAIN_XML: i16 = 1;

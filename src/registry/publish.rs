@@ -1,0 +1,320 @@
+//! One batch of records into a feed, within one transaction that holds the feed.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+
+use diesel::prelude::*;
+
+use super::plan::{Benefit, Content, Flow, Keys, Outcome, Plan, PlannedFlow, Stato};
+use super::rows::{ACTIVE, FlussoRow, PrestazioneRow, WITHDRAWN};
+use super::{Fingerprint, PLAIN_XML, Verdict, cancellation, tipo_number};
+use crate::clock::Clock;
+use crate::siuss::record::{EnteErogatore, Flusso, NomeFlusso, Record, TipoFlusso, TipoOperazione};
+use crate::siuss::values::Value;
+use crate::siuss::xml;
+use crate::store::schema::{ente, flusso, prestazione, progressivo};
+use crate::store::{AnyConnection, Day, EserviceId, StoreError, each_backend, sequencer};
+
+/// How many rows or keys one statement carries: within the 32766 parameters of SQLite for the widest table.
+const CHUNK: usize = 2000;
+
+pub(super) fn publish(
+    connection: &mut AnyConnection,
+    eservice: EserviceId,
+    erogatore: &EnteErogatore,
+    records: &[Record],
+    keys: &[Keys],
+    clock: &Clock,
+) -> Result<Vec<Verdict>, StoreError> {
+    let feed = sequencer::lock(connection, eservice)?;
+    let mut plan = Plan::new(held(connection, eservice, erogatore, keys)?);
+    let outcomes: Vec<Outcome> =
+        records.iter().zip(keys).map(|(record, keys)| plan.add(record, keys)).collect();
+    let Some(count) = u32::try_from(plan.flows.len()).ok().and_then(NonZeroU32::new) else {
+        return verdicts(outcomes, &[]);
+    };
+    let now = clock.now();
+    let names = names(connection, eservice, erogatore, Day::of(now), &plan.flows)?;
+    let written = write(connection, eservice, erogatore, &plan, &names)?;
+    let timestamps: Vec<i64> = feed.reserve(connection, count, now.as_millisecond())?.collect();
+    insert(connection, eservice, erogatore, &plan, &written, &timestamps, now.as_millisecond())?;
+    verdicts(outcomes, &names)
+}
+
+fn verdicts(outcomes: Vec<Outcome>, names: &[String]) -> Result<Vec<Verdict>, StoreError> {
+    let name = |place: usize| names.get(place).cloned().ok_or_else(inconsistent);
+    outcomes
+        .into_iter()
+        .map(|outcome| {
+            Ok(match outcome {
+                Outcome::New(flow) => Verdict::New { id_flusso: name(flow)? },
+                Outcome::Unchanged => Verdict::Unchanged,
+                Outcome::Changed { cancellation, insertion } => Verdict::Changed {
+                    cancellation: cancellation.map(name).transpose()?,
+                    insertion: name(insertion)?,
+                },
+                Outcome::Withdrawn(flow) => Verdict::Withdrawn { id_flusso: name(flow)? },
+                Outcome::Refused(notice) => Verdict::Refused(notice),
+            })
+        })
+        .collect()
+}
+
+fn inconsistent() -> StoreError {
+    StoreError::Unreadable("a benefit whose flow is not in the feed".to_owned())
+}
+
+/// The benefits with these keys that the registry holds.
+fn held<'a>(
+    connection: &mut AnyConnection,
+    eservice: EserviceId,
+    erogatore: &EnteErogatore,
+    keys: &[Keys],
+) -> Result<HashMap<Fingerprint, Benefit<'a>>, StoreError> {
+    type Row = (Vec<u8>, i64, Vec<u8>, i16, i64);
+    let mut held = HashMap::with_capacity(keys.len());
+    for chunk in keys.chunks(CHUNK) {
+        let identities: Vec<&[u8]> = chunk.iter().map(|keys| keys.identity.as_bytes()).collect();
+        let rows: Vec<Row> = each_backend!(connection, |inner| prestazione::table
+            .filter(prestazione::eservice_id.eq(eservice.get()))
+            .filter(prestazione::codice_ente.eq(erogatore.codice.as_str()))
+            .filter(prestazione::identity_hash.eq_any(identities))
+            .select((
+                prestazione::identity_hash,
+                prestazione::id,
+                prestazione::content_hash,
+                prestazione::stato,
+                prestazione::flusso_ts,
+            ))
+            .load(inner))?;
+        for (identity, id, content, stato, flusso_ts) in rows {
+            let benefit = Benefit {
+                id: Some(id),
+                content: Fingerprint::read(&content)?,
+                stato: if stato == ACTIVE { Stato::Active } else { Stato::Withdrawn },
+                in_force: Flow::Sent(flusso_ts),
+                record: None,
+            };
+            held.insert(Fingerprint::read(&identity)?, benefit);
+        }
+    }
+    Ok(held)
+}
+
+/// A name for each flow: the day's next numbers, which no other flow was or will be given.
+fn names(
+    connection: &mut AnyConnection,
+    eservice: EserviceId,
+    erogatore: &EnteErogatore,
+    day: Day,
+    flows: &[PlannedFlow<'_>],
+) -> Result<Vec<String>, StoreError> {
+    let codice = erogatore.codice.as_str();
+    let mut next = HashMap::new();
+    for tipo in [TipoFlusso::PsPsaSina, TipoFlusso::Sinba] {
+        let count = i64::try_from(flows.iter().filter(|flow| flow.tipo == tipo).count()).unwrap_or(i64::MAX);
+        if count > 0 {
+            let row = (
+                progressivo::eservice_id.eq(eservice.get()),
+                progressivo::codice_ente.eq(codice),
+                progressivo::tipo.eq(tipo_number(tipo)),
+                progressivo::giorno.eq(day.number()),
+                progressivo::ultimo.eq(count),
+            );
+            let last: i64 = each_backend!(connection, |inner| diesel::insert_into(progressivo::table)
+                .values(row)
+                .on_conflict((
+                    progressivo::eservice_id,
+                    progressivo::codice_ente,
+                    progressivo::tipo,
+                    progressivo::giorno,
+                ))
+                .do_update()
+                .set(progressivo::ultimo.eq(progressivo::ultimo + count))
+                .returning(progressivo::ultimo)
+                .get_result(inner))?;
+            next.insert(tipo, last - count);
+        }
+    }
+    Ok(flows
+        .iter()
+        .map(|flow| {
+            let number = next.entry(flow.tipo).or_default();
+            *number += 1;
+            format!("{codice}.{}.{}.{number:07}", flow.tipo.sigla(), day.number())
+        })
+        .collect())
+}
+
+/// A flow that is ready but for its timestamp.
+#[derive(Clone)]
+struct Written {
+    name: String,
+    ente_id: i64,
+    payload: Vec<u8>,
+}
+
+/// The bytes of each flow of `plan`.
+fn write(
+    connection: &mut AnyConnection,
+    eservice: EserviceId,
+    erogatore: &EnteErogatore,
+    plan: &Plan<'_>,
+    names: &[String],
+) -> Result<Vec<Written>, StoreError> {
+    let sent = sent(connection, eservice, &plan.flows)?;
+    let ente_id = ente_id(connection, eservice, erogatore)?;
+    let mut written: Vec<Written> = Vec::with_capacity(names.len());
+    for (flow, name) in plan.flows.iter().zip(names) {
+        let one = match &flow.content {
+            Content::Insertion(record) => {
+                let nome = NomeFlusso::read(name).ok_or_else(|| {
+                    StoreError::Unreadable(format!("an ente whose code is too long to name a flow: {name}"))
+                })?;
+                let record = (*record).clone().with_operazione(TipoOperazione::Inserimento);
+                let payload = xml::write(&Flusso { nome, ente: erogatore.clone(), record });
+                Written { name: name.clone(), ente_id, payload }
+            }
+            Content::Cancellation(of) => {
+                let of = match of {
+                    Flow::Sent(ts) => sent.get(ts),
+                    Flow::Planned(place) => written.get(*place),
+                };
+                let of = of.ok_or_else(inconsistent)?;
+                let payload = cancellation::cancellation(&of.payload, &of.name, name)?;
+                Written { name: name.clone(), ente_id: of.ente_id, payload }
+            }
+        };
+        written.push(one);
+    }
+    Ok(written)
+}
+
+/// The flows in the feed that `flows` cancel, by timestamp.
+fn sent(
+    connection: &mut AnyConnection,
+    eservice: EserviceId,
+    flows: &[PlannedFlow<'_>],
+) -> Result<HashMap<i64, Written>, StoreError> {
+    let timestamps: Vec<i64> = flows
+        .iter()
+        .filter_map(|flow| match flow.content {
+            Content::Cancellation(Flow::Sent(ts)) => Some(ts),
+            _ => None,
+        })
+        .collect();
+    let mut sent = HashMap::with_capacity(timestamps.len());
+    for chunk in timestamps.chunks(CHUNK) {
+        let rows: Vec<(i64, String, i64, i16, Vec<u8>)> = each_backend!(connection, |inner| flusso::table
+            .filter(flusso::eservice_id.eq(eservice.get()))
+            .filter(flusso::ts.eq_any(chunk))
+            .select((flusso::ts, flusso::id_flusso, flusso::ente_id, flusso::payload_format, flusso::payload))
+            .load(inner))?;
+        for (ts, name, ente_id, format, payload) in rows {
+            sent.insert(ts, Written { name, ente_id, payload: super::feed::xml(format, payload)? });
+        }
+    }
+    Ok(sent)
+}
+
+/// The row of the ente under its present name.
+fn ente_id(
+    connection: &mut AnyConnection,
+    eservice: EserviceId,
+    erogatore: &EnteErogatore,
+) -> Result<i64, StoreError> {
+    let denominazione = erogatore.denominazione.as_ref().map_or("", |name| name.as_str());
+    let key = (
+        ente::eservice_id.eq(eservice.get()),
+        ente::codice.eq(erogatore.codice.as_str()),
+        ente::denominazione.eq(denominazione),
+    );
+    let known = ente::table.filter(key.0).filter(key.1).filter(key.2).select(ente::id);
+    match known.first(connection).optional()? {
+        Some(id) => Ok(id),
+        None => Ok(each_backend!(connection, |inner| diesel::insert_into(ente::table)
+            .values(key)
+            .returning(ente::id)
+            .get_result(inner))?),
+    }
+}
+
+/// Writes the flows, and the benefits as they leave them.
+fn insert(
+    connection: &mut AnyConnection,
+    eservice: EserviceId,
+    erogatore: &EnteErogatore,
+    plan: &Plan<'_>,
+    written: &[Written],
+    timestamps: &[i64],
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    // A benefit that was not held is named after its first flow.
+    let mut ids: HashMap<Fingerprint, i64> = HashMap::with_capacity(plan.flows.len());
+    let mut flows = Vec::with_capacity(plan.flows.len());
+    for ((flow, written), ts) in plan.flows.iter().zip(written).zip(timestamps) {
+        let held = plan.benefits.get(&flow.identity).and_then(|benefit| benefit.id);
+        flows.push(FlussoRow {
+            eservice_id: eservice.get(),
+            ts: *ts,
+            id_flusso: &written.name,
+            ente_id: written.ente_id,
+            tipo: tipo_number(flow.tipo),
+            operazione: match (flow.tipo, &flow.content) {
+                (TipoFlusso::Sinba, _) => None,
+                (TipoFlusso::PsPsaSina, Content::Insertion(_)) => Some("I"),
+                (TipoFlusso::PsPsaSina, Content::Cancellation(_)) => Some("C"),
+            },
+            prestazione_id: *ids.entry(flow.identity).or_insert(held.unwrap_or(*ts)),
+            payload_format: PLAIN_XML,
+            payload: &written.payload,
+        });
+    }
+    for chunk in flows.chunks(CHUNK) {
+        each_backend!(connection, |inner| diesel::insert_into(flusso::table).values(chunk).execute(inner))?;
+    }
+    let mut benefits = Vec::new();
+    for (identity, benefit) in &plan.benefits {
+        let (Some(record), Flow::Planned(place)) = (benefit.record, benefit.in_force) else {
+            continue;
+        };
+        let flusso_ts = *timestamps.get(place).ok_or_else(inconsistent)?;
+        let stato = match benefit.stato {
+            Stato::Active => ACTIVE,
+            Stato::Withdrawn => WITHDRAWN,
+        };
+        if let Some(id) = benefit.id {
+            diesel::update(prestazione::table.find((eservice.get(), id)))
+                .set((
+                    prestazione::content_hash.eq(benefit.content.as_bytes()),
+                    prestazione::stato.eq(stato),
+                    prestazione::flusso_ts.eq(flusso_ts),
+                    prestazione::updated_ms.eq(now_ms),
+                ))
+                .execute(connection)?;
+        } else {
+            benefits.push(PrestazioneRow {
+                eservice_id: eservice.get(),
+                id: *ids.get(identity).ok_or_else(inconsistent)?,
+                codice_ente: erogatore.codice.as_str(),
+                tipo: tipo_number(record.tipo()),
+                identity_hash: identity.as_bytes(),
+                content_hash: benefit.content.as_bytes(),
+                person: record.person(),
+                label: record.label(),
+                stato,
+                flusso_ts,
+                created_ms: now_ms,
+                updated_ms: now_ms,
+            });
+        }
+    }
+    // In the order of the key: a tree is built faster at its end than all over.
+    benefits.sort_unstable_by_key(|row| row.id);
+    for chunk in benefits.chunks(CHUNK) {
+        each_backend!(connection, |inner| diesel::insert_into(prestazione::table)
+            .values(chunk)
+            .execute(inner))?;
+    }
+    Ok(())
+}

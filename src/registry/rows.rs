@@ -1,0 +1,45 @@
+//! Rows as the registry writes them.
+
+#![expect(clippy::ref_option_ref, reason = "it is diesel's derive that refers to an optional reference")]
+
+use diesel::prelude::*;
+
+use crate::store::schema::{flusso, prestazione};
+
+/// How the tables mark a benefit that INPS should hold.
+pub(super) const ACTIVE: i16 = 1;
+/// How the tables mark a benefit that was withdrawn.
+pub(super) const WITHDRAWN: i16 = 2;
+
+/// A flow to write.
+#[derive(Insertable)]
+#[diesel(table_name = flusso, treat_none_as_default_value = false)]
+pub(super) struct FlussoRow<'a> {
+    pub(super) eservice_id: i64,
+    pub(super) ts: i64,
+    pub(super) id_flusso: &'a str,
+    pub(super) ente_id: i64,
+    pub(super) tipo: i16,
+    pub(super) operazione: Option<&'static str>,
+    pub(super) prestazione_id: i64,
+    pub(super) payload_format: i16,
+    pub(super) payload: &'a [u8],
+}
+
+/// A benefit to write.
+#[derive(Insertable)]
+#[diesel(table_name = prestazione, treat_none_as_default_value = false)]
+pub(super) struct PrestazioneRow<'a> {
+    pub(super) eservice_id: i64,
+    pub(super) id: i64,
+    pub(super) codice_ente: &'a str,
+    pub(super) tipo: i16,
+    pub(super) identity_hash: &'a [u8],
+    pub(super) content_hash: &'a [u8],
+    pub(super) person: &'a str,
+    pub(super) label: &'a str,
+    pub(super) stato: i16,
+    pub(super) flusso_ts: i64,
+    pub(super) created_ms: i64,
+    pub(super) updated_ms: i64,
+}
