@@ -1,5 +1,5 @@
 # The service as a container. Everything of a deployment stands in one folder, /data: waas-comuni.toml, certificates,
-# keys and, with SQLite, the database.
+# keys and, with SQLite, the database. The folder must belong to user 10001.
 #
 #   docker build -t waas-comuni .
 #   docker run -v /srv/waas-comuni:/data -p 8443:8443 -p 127.0.0.1:8081:8081 waas-comuni
@@ -16,7 +16,7 @@ FROM docker.io/library/debian:12.11-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates libpq5 libssl3 tzdata \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --user-group --home-dir /data --create-home waas
+    && useradd --uid 10001 --user-group --shell /usr/sbin/nologin --home-dir /data --create-home waas
 COPY --from=build /build/target/release/waas-comuni /usr/local/bin/
 COPY LICENSE /usr/share/doc/waas-comuni/
 

@@ -19,7 +19,8 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days "$day
 openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
     -subj "/O=waas-comuni example, not for deployment/CN=localhost" \
     -keyout server.key.pem -out "$work/server.csr"
-openssl x509 -req -in "$work/server.csr" -CA ca.pem -CAkey "$work/ca.key" -days "$days" -set_serial "0x$(openssl rand -hex 16)" \
+openssl x509 -req -in "$work/server.csr" -CA ca.pem -CAkey "$work/ca.key" -days "$days" \
+    -set_serial "0x$(openssl rand -hex 16)" \
     -extfile <(printf '%s\n' \
         "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1" \
         "basicConstraints=critical,CA:FALSE" \
@@ -27,25 +28,9 @@ openssl x509 -req -in "$work/server.csr" -CA ca.pem -CAkey "$work/ca.key" -days 
         "extendedKeyUsage=serverAuth") \
     -out server.pem
 
-openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out issuer.key.pem
-base64url() { basenc --base64url -w0 | tr -d =; }
-modulus=$(openssl rsa -in issuer.key.pem -noout -modulus | cut -d= -f2 | basenc --base16 -d | base64url)
-# The thumbprint of RFC 7638 over the three members in this order; 65537 is AQAB.
-kid=$(printf '{"e":"AQAB","kty":"RSA","n":"%s"}' "$modulus" | openssl dgst -sha256 -binary | base64url)
-cat >jwks.json <<JSON
-{
-  "keys": [
-    {
-      "kty": "RSA",
-      "use": "sig",
-      "alg": "RS256",
-      "kid": "$kid",
-      "e": "AQAB",
-      "n": "$modulus"
-    }
-  ]
-}
-JSON
-chmod 644 ca.pem server.pem jwks.json
+rm -rf issuer
+cargo run --quiet --locked -- voucher keygen --dir issuer >/dev/null
+chmod 755 issuer
+chmod 644 ca.pem server.pem issuer/jwks.json issuer/issuer.toml
 
 openssl verify -CAfile ca.pem -verify_hostname localhost server.pem

@@ -16,12 +16,12 @@ if ! [[ -x $deny ]]; then
 fi
 checks=(licenses bans sources)
 # The database of advisories is a git repository of its own: it is consulted where it can be fetched.
-if "$deny" fetch db >/dev/null 2>&1; then
+if timeout 60 "$deny" fetch db >/dev/null 2>&1; then
     checks+=(advisories)
 else
     echo "The advisory database cannot be fetched from here: advisories are not checked."
 fi
 "$deny" --locked check "${checks[@]}"
 
-git ls-files -z | xargs -0 grep -lzE --max-count=1 '^#!.*\b(ba)?sh' | xargs -0 shellcheck
+git ls-files -z | xargs -0 grep -lZE '^#!.*\b(ba)?sh' | xargs -0 shellcheck
 echo "lint: clean"
