@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 
 use super::{CliError, Globals};
 use crate::clock::Clock;
-use crate::config::EService;
-use crate::voucher::Verifier;
+use crate::config::{Config, EService};
 use crate::voucher::issuer::{self, Profile, Signer};
 use crate::voucher::keys::{HttpsOrFile, KeySet, KeysStatus};
 use crate::voucher::verify::{Finding, Inspection, SetupError};
+use crate::voucher::{Dpop, Verifier};
 
 /// Issue vouchers for tests, and explain why one is refused.
 #[derive(Debug, Parser)]
@@ -187,7 +187,7 @@ impl Inspect {
         let config = globals.config()?;
         let eservice = super::select(&config, self.eservice.as_deref())?;
         let token = self.token()?;
-        let (inspection, keys) = inspect(eservice, &token)?;
+        let (inspection, keys) = inspect(&config, eservice, &token)?;
         let mut out = std::io::stdout().lock();
         if self.json {
             writeln!(out, "{}", as_json(&inspection, &keys))?;
@@ -211,11 +211,14 @@ impl Inspect {
     }
 }
 
-fn inspect(eservice: &EService, token: &str) -> Result<(Inspection, KeysStatus), CliError> {
+fn inspect(config: &Config, eservice: &EService, token: &str) -> Result<(Inspection, KeysStatus), CliError> {
     let usage = |error: SetupError| CliError::Usage(error.to_string());
     let url = eservice.jwks_url().ok_or_else(|| usage(SetupError::NoKeys(eservice.name.clone())))?;
     let keys = KeySet::open(url, Arc::new(HttpsOrFile::default()), Arc::new(()), Clock::System);
-    let verifier = Verifier::new(eservice, keys, Clock::System).map_err(usage)?;
+    let mut verifier = Verifier::new(eservice, keys, Clock::System).map_err(usage)?;
+    if let Some(url) = &config.api.public_url {
+        verifier = verifier.with_dpop(Dpop::new(eservice.dpop, url, Arc::new(())));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let inspection = runtime.block_on(verifier.inspect(token));
     Ok((inspection, verifier.keys().status()))

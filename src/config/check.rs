@@ -7,8 +7,9 @@ use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
+use uuid::Uuid;
 
-use super::{Config, EService, Environment};
+use super::{Config, DpopPolicy, EService, Environment};
 use crate::siuss::record::EnteErogatore;
 
 /// How bad a [`Finding`] is.
@@ -211,6 +212,13 @@ fn check_keys(section: &str, eservice: &EService, config: &Config, findings: &mu
             "use an https: or a file: address",
         )),
     }
+    if eservice.dpop == DpopPolicy::Require && config.api.public_url.is_none() {
+        findings.push(Finding::wrong(
+            key("dpop"),
+            "the proofs that it requires name the service's public address, and none is configured",
+            "set api.public_url",
+        ));
+    }
     if eservice.environment == Environment::Locale && !is_loopback(&config.api.bind) {
         findings.push(Finding::wrong(
             key("environment"),
@@ -221,6 +229,21 @@ fn check_keys(section: &str, eservice: &EService, config: &Config, findings: &mu
 }
 
 fn check_ids(section: &str, eservice: &EService, findings: &mut Vec<Finding>) {
+    let ids = [
+        ("producer_id", eservice.producer_id.as_slice()),
+        ("eservice_id", eservice.eservice_id.as_slice()),
+        ("descriptor_ids", eservice.descriptor_ids.as_slice()),
+        ("consumer_ids", eservice.consumer_ids.as_slice()),
+    ];
+    for (name, values) in ids {
+        for value in values.iter().filter(|value| Uuid::try_parse(value).is_err()) {
+            findings.push(Finding::wrong(
+                format!("{section}.{name}"),
+                format!("{value:?} is not a UUID, as all ids of PDND are"),
+                "copy it from the e-service's card on PDND",
+            ));
+        }
+    }
     if eservice.environment == Environment::Locale {
         return;
     }

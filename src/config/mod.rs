@@ -159,6 +159,21 @@ impl Environment {
     }
 }
 
+/// What becomes of a voucher that is bound to a key of its consumer (DPoP, RFC 9449).
+///
+/// PDND binds a voucher whenever its consumer asks for that, whatever the provider declares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DpopPolicy {
+    /// Let in with the key's proof; vouchers that are not bound are let in too.
+    #[default]
+    Accept,
+    /// Only bound vouchers are let in, with the key's proof.
+    Require,
+    /// Bound vouchers are refused.
+    Refuse,
+}
+
 /// `[[eservice]]`: one e-service on PDND, with its own base path, feed, thresholds and call log.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -190,6 +205,9 @@ pub struct EService {
     /// Accepts the risk of serving any consumer of the e-service, not INPS alone.
     #[serde(default)]
     pub accept_any_consumer: bool,
+    /// What becomes of vouchers that are bound to a DPoP key.
+    #[serde(default)]
+    pub dpop: DpopPolicy,
     /// Calls a day (Europe/Rome) of one consumer.
     #[serde(default = "hundred")]
     pub daily_calls_per_consumer: u32,

@@ -13,6 +13,7 @@ mod day;
 mod error;
 pub mod jwks;
 mod migrations;
+pub mod proofs;
 pub(crate) mod schema;
 pub(crate) mod sequencer;
 

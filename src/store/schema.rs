@@ -134,4 +134,11 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    dpop_proof (proof) {
+        proof -> Text,
+        until_ms -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(eservice, ente, prestazione, flusso, esito, call_entry);

@@ -129,7 +129,7 @@ enum Flaw {
 }
 
 impl<T> Claim<T> {
-    fn read(
+    pub(super) fn read(
         payload: &Map<String, Value>,
         name: &'static str,
         form: &'static str,
@@ -154,8 +154,8 @@ impl<T> Claim<T> {
     /// The value, or in Italian why there is none.
     pub(super) fn required(&self) -> Result<&T, String> {
         self.value.as_ref().map_err(|flaw| match flaw {
-            Flaw::Absent => format!("nel voucher manca {}", self.name),
-            Flaw::Wrong(form) => format!("nel voucher {} non è {form}", self.name),
+            Flaw::Absent => format!("manca {}", self.name),
+            Flaw::Wrong(form) => format!("{} non è {form}", self.name),
         })
     }
 
@@ -184,6 +184,8 @@ pub(super) struct Claims {
     pub(super) digest: Claim<Digest>,
     /// `cnf`, in whatever form: a voucher that claims to be bound is never taken for one that is not.
     pub(super) bound: bool,
+    /// `cnf.jkt`, the thumbprint of the key that the voucher is bound to.
+    pub(super) bound_to: Claim<String>,
     /// `organizationId` or `role`, which only tokens for PDND's own interfaces carry.
     pub(super) of_m2m: bool,
     /// `interactionId` or `scope`, which only vouchers of the asynchronous exchange carry.
@@ -211,24 +213,25 @@ impl Claims {
             descriptor_id: id("descriptorId"),
             digest: Claim::read(payload, "digest", "un oggetto con alg e value", digest),
             bound: payload.contains_key("cnf"),
+            bound_to: Claim::read(payload, "cnf", "un oggetto con jkt", |cnf| text(cnf.get("jkt")?)),
             of_m2m: any(["organizationId", "role"]),
             of_async: any(["interactionId", "scope"]),
         }
     }
 }
 
-fn text(value: &Value) -> Option<String> {
+pub(super) fn text(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned)
 }
 
 /// The canonical form with hyphens only: PDND writes no other, and the tracing files allow no other.
-pub(super) fn uuid(value: &Value) -> Option<Uuid> {
+fn uuid(value: &Value) -> Option<Uuid> {
     let text = value.as_str()?;
     if text.len() == 36 { Uuid::try_parse(text).ok() } else { None }
 }
 
 /// Whole seconds up to the year 9999: an integer, never `1e9`, `1.0` or a string.
-fn seconds(value: &Value) -> Option<i64> {
+pub(super) fn seconds(value: &Value) -> Option<i64> {
     value.as_i64().filter(|seconds| (0..=253_402_300_799).contains(seconds))
 }
 

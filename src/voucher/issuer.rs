@@ -13,11 +13,11 @@ use josekit::jws::alg::rsassa::RsassaJwsSigner;
 use josekit::jws::{JwsSigner, RS256};
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
-use openssl::sha::sha256;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::signature::thumbprint;
 use crate::clock::Clock;
 use crate::config::EService;
 
@@ -179,11 +179,20 @@ fn write_new(path: PathBuf, bytes: &[u8], mode: u32) -> Result<(), IssuerError> 
         .map_err(|source| IssuerError::File { path, source })
 }
 
-/// The public key as a JWK, its id being its thumbprint (RFC 7638).
+/// The public key as a JWK, its id being its thumbprint.
 fn jwk(key: &Rsa<Private>) -> Value {
-    let (n, e) = (encode(&key.n().to_vec()), encode(&key.e().to_vec()));
-    let kid = encode(&sha256(format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#).as_bytes()));
-    json!({ "kty": "RSA", "use": "sig", "alg": "RS256", "kid": kid, "n": n, "e": e })
+    let mut jwk = json!({
+        "kty": "RSA",
+        "use": "sig",
+        "alg": "RS256",
+        "n": encode(&key.n().to_vec()),
+        "e": encode(&key.e().to_vec()),
+    });
+    let kid = thumbprint(&jwk).map(|(thumbprint, _)| Value::from(thumbprint));
+    if let Some(members) = jwk.as_object_mut() {
+        members.extend(kid.map(|kid| ("kid".to_owned(), kid)));
+    }
+    jwk
 }
 
 fn encode(bytes: &[u8]) -> String {

@@ -6,14 +6,17 @@
 //! | [`refusal`] | [`Check`], the stable codes; [`VoucherRefusal`], what the caller and the call log are told |
 //! | [`claims`] | the claims of a voucher as types, each rule explicit; the verified [`Voucher`] |
 //! | [`keys`] | the issuer's public keys: fetched, refreshed, kept across outages and restarts |
+//! | [`dpop`] | the proofs that come with vouchers that are bound to a key |
 //! | [`issuer`] | a local issuer, for tests and demonstrations |
 //!
-//! Of the private ones, `token` reads the compact form strictly, `rules` is the ordered list of what header and claims
+//! Of the private ones, `credentials` finds the token in what came with the call, `token` reads the compact form strictly, `rules` is the ordered list of what header and claims
 //! must satisfy, and `signature` turns JWKs into verifiers: there josekit verifies signatures, with the algorithm
 //! pinned, and nothing else. Nothing here knows HTTP types or what a verified caller may ask, and the database holds
 //! nothing of it but the last good keys.
 
 pub mod claims;
+mod credentials;
+pub mod dpop;
 pub mod issuer;
 pub mod keys;
 pub mod refusal;
@@ -23,5 +26,7 @@ mod token;
 pub mod verify;
 
 pub use claims::{ClaimsRead, Digest, Voucher};
+pub use credentials::Credentials;
+pub use dpop::Dpop;
 pub use refusal::{Check, VoucherRefusal};
-pub use verify::{Credentials, Verifier};
+pub use verify::Verifier;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::claims::ClaimsRead;
+use crate::config::DpopPolicy;
 
 /// What a voucher is checked for, in the order in which it is checked.
 ///
@@ -48,8 +49,10 @@ pub enum Check {
     M2mToken,
     /// It is not a voucher of the asynchronous exchange.
     AsyncToken,
-    /// It is not bound to a key, or the call proves possession of that key.
+    /// It is bound to a key if and only if it came with the scheme `DPoP`.
     DpopBound,
+    /// It is bound to a key, where this e-service requires that.
+    DpopRequired,
     /// `aud` names this e-service's audience.
     Audience,
     /// `purposeId` is there.
@@ -68,6 +71,20 @@ pub enum Check {
     Descriptor,
     /// `consumerId` may pull.
     Consumer,
+    /// One proof came with the bound voucher, and can be read.
+    DpopProof,
+    /// The proof's signature is that of the key that it shows.
+    DpopSignature,
+    /// The proof is for this method and address.
+    DpopTarget,
+    /// The proof is fresh.
+    DpopTime,
+    /// The proof is for this voucher, and its key is the one that the voucher is bound to.
+    DpopBinding,
+    /// It could be told whether the proof was used before.
+    ProofsUnavailable,
+    /// The proof was not used before.
+    DpopReplay,
 }
 
 impl Check {
@@ -89,7 +106,7 @@ impl Check {
     pub fn status(self) -> u16 {
         match self {
             Self::Producer | Self::Eservice | Self::Descriptor | Self::Consumer => 403,
-            Self::KeysUnavailable => 503,
+            Self::KeysUnavailable | Self::ProofsUnavailable => 503,
             _ => 401,
         }
     }
@@ -101,7 +118,7 @@ impl Check {
             }
             Self::CredentialsRepeated => ("credentials_repeated", "the Authorization header must come once"),
             Self::TokenInQuery => ("token_in_query", "the voucher must not come in the query"),
-            Self::Scheme => ("scheme", "the Authorization scheme must be Bearer"),
+            Self::Scheme => ("scheme", "the Authorization scheme must be one that the e-service accepts"),
             Self::TokenTooLong => ("token_too_long", "the voucher must be at most 8192 bytes long"),
             Self::TokenMalformed => (
                 "token_malformed",
@@ -122,7 +139,10 @@ impl Check {
             Self::NotYetValid => ("not_yet_valid", "iat and nbf must not be more than 5 seconds ahead"),
             Self::M2mToken => ("m2m_token", "it must be a voucher, not a token for the interfaces of PDND"),
             Self::AsyncToken => ("async_token", "it must not be a voucher of the asynchronous exchange"),
-            Self::DpopBound => ("dpop_bound", "the voucher must not be bound to a DPoP key"),
+            Self::DpopBound => {
+                ("dpop_bound", "a voucher must come as DPoP if and only if it is bound to a key")
+            }
+            Self::DpopRequired => ("dpop_required", "the voucher must be bound to a DPoP key"),
             Self::Audience => ("audience", "aud must name the audience of this e-service"),
             Self::Purpose => ("purpose", "purposeId must be a UUID"),
             Self::Client => ("client", "client_id must be a UUID, and sub must equal it"),
@@ -132,6 +152,13 @@ impl Check {
             Self::Eservice => ("eservice", "eserviceId must be this e-service"),
             Self::Descriptor => ("descriptor", "descriptorId must be a live version of this e-service"),
             Self::Consumer => ("consumer", "consumerId must be among those that may call"),
+            Self::DpopProof => ("dpop_proof", "one DPoP header must carry a well-formed proof"),
+            Self::DpopSignature => ("dpop_signature", "the proof must be signed by the key in its header"),
+            Self::DpopTarget => ("dpop_target", "htm and htu must be the method and address of the call"),
+            Self::DpopTime => ("dpop_time", "the proof must be at most 70 seconds old and 10 ahead"),
+            Self::DpopBinding => ("dpop_binding", "ath and the key must be those of the voucher"),
+            Self::ProofsUnavailable => ("proofs_unavailable", "the memory of used proofs must be reachable"),
+            Self::DpopReplay => ("dpop_replay", "a proof must be used once"),
         }
     }
 }
@@ -152,27 +179,51 @@ pub struct VoucherRefusal {
     pub detail: String,
     /// What could be read of the token, for the call log.
     pub claims: ClaimsRead,
+    /// What this e-service does with bound vouchers.
+    pub dpop: DpopPolicy,
 }
 
 impl VoucherRefusal {
-    /// The `WWW-Authenticate` header (RFC 6750, section 3): absent when the caller is not to blame, without an error
-    /// code when no credential of a known kind came.
+    /// The `WWW-Authenticate` header (RFC 6750, section 3; RFC 9449, section 7.1): absent when the caller is not to
+    /// blame, without an error code when no credential of a known kind came.
     #[must_use]
     pub fn www_authenticate(&self) -> Option<String> {
+        const ALGORITHMS: &str = "algs=\"RS256 ES256\"";
         let error = match (self.check, self.check.status()) {
-            (Check::CredentialsMissing | Check::Scheme, _) => return Some("Bearer".to_owned()),
+            (Check::CredentialsMissing | Check::Scheme, _) => {
+                return Some(match self.dpop {
+                    DpopPolicy::Refuse => "Bearer".to_owned(),
+                    DpopPolicy::Accept => format!("Bearer, DPoP {ALGORITHMS}"),
+                    DpopPolicy::Require => format!("DPoP {ALGORITHMS}"),
+                });
+            }
             (Check::CredentialsRepeated | Check::TokenInQuery, _) => "invalid_request",
+            (
+                Check::DpopProof
+                | Check::DpopSignature
+                | Check::DpopTarget
+                | Check::DpopTime
+                | Check::DpopBinding
+                | Check::DpopReplay,
+                _,
+            ) => "invalid_dpop_proof",
             (_, 401) => "invalid_token",
             (_, 403) => "insufficient_scope",
             _ => return None,
         };
+        let dpop = match self.dpop {
+            DpopPolicy::Refuse => false,
+            DpopPolicy::Accept => error == "invalid_dpop_proof" || self.check == Check::DpopBound,
+            DpopPolicy::Require => true,
+        };
         let (code, demand) = self.check.row();
-        Some(format!("Bearer error=\"{error}\", error_description=\"{code}: {demand}\""))
+        let reason = format!("error=\"{error}\", error_description=\"{code}: {demand}\"");
+        Some(if dpop { format!("DPoP {reason}, {ALGORITHMS}") } else { format!("Bearer {reason}") })
     }
 
     /// Seconds after which it makes sense to try again, where waiting helps.
     #[must_use]
     pub fn retry_after(&self) -> Option<u32> {
-        (self.check == Check::KeysUnavailable).then_some(60)
+        (self.check.status() == 503).then_some(60)
     }
 }

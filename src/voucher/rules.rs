@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::claims::{Claim, Claims};
 use super::refusal::Check;
 use super::token::Token;
-use crate::config::EService;
+use crate::config::{DpopPolicy, EService};
 
 /// The longest life of a voucher, in seconds.
 const MAX_LIFE: i64 = 86_400;
@@ -45,6 +45,8 @@ pub(super) struct Terms {
     eservice: Vec<Uuid>,
     descriptors: Vec<Uuid>,
     consumers: Vec<Uuid>,
+    /// What becomes of vouchers that are bound to a DPoP key.
+    pub(super) dpop: DpopPolicy,
 }
 
 /// Why the configuration of an e-service gives no terms for its vouchers.
@@ -87,6 +89,7 @@ impl Terms {
             eservice: ids("eservice_id", eservice.eservice_id.as_slice())?,
             descriptors: ids("descriptor_ids", &eservice.descriptor_ids)?,
             consumers: ids("consumer_ids", &eservice.consumer_ids)?,
+            dpop: DpopPolicy::Refuse,
         })
     }
 }
@@ -125,82 +128,125 @@ pub(super) const HEADER: [(Check, HeaderRule); 4] = [
     }),
 ];
 
-type ClaimsRule = fn(&Terms, &Claims, i64) -> Finding;
+/// How the token came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    /// `Bearer`.
+    Bearer,
+    /// `DPoP`.
+    Dpop,
+}
 
-/// The rules of the claims, in order. The last argument is the present instant, in milliseconds since the epoch.
-pub(super) const CLAIMS: [(Check, ClaimsRule); 16] = [
-    (Check::Issuer, |terms, claims, _| {
-        when(claims.iss.required(), |iss| {
-            ensure(*iss == terms.issuer, "il voucher è di un altro emittente o di un altro ambiente di PDND")
+/// What the rules of the claims look at.
+pub(super) struct Case<'a> {
+    pub(super) terms: &'a Terms,
+    pub(super) claims: &'a Claims,
+    pub(super) scheme: Scheme,
+    /// The present instant, in milliseconds since the epoch.
+    pub(super) now: i64,
+}
+
+type ClaimsRule = fn(&Case<'_>) -> Finding;
+
+/// The rules of the claims, in order.
+pub(super) const CLAIMS: [(Check, ClaimsRule); 17] = [
+    (Check::Issuer, |case| {
+        when(case.claims.iss.required(), |iss| {
+            ensure(
+                *iss == case.terms.issuer,
+                "il voucher è di un altro emittente o di un altro ambiente di PDND",
+            )
         })
     }),
-    (Check::Times, |_, claims, _| times(claims).into()),
-    (Check::Expired, |_, claims, now| {
-        when(claims.exp.required(), |exp| {
-            ensure(now < exp.saturating_mul(1000), "il voucher è scaduto: chiederne uno nuovo a PDND")
+    (Check::Times, |case| times(case.claims).into()),
+    (Check::Expired, |case| {
+        when(case.claims.exp.required(), |exp| {
+            ensure(case.now < exp.saturating_mul(1000), "il voucher è scaduto: chiederne uno nuovo a PDND")
         })
     }),
-    (Check::NotYetValid, |_, claims, now| {
+    (Check::NotYetValid, |case| {
+        let latest = case.now.saturating_add(LEEWAY_MS);
         let came = |instant: &Claim<i64>| {
-            instant.get().is_some_and(|instant| instant.saturating_mul(1000) <= now.saturating_add(LEEWAY_MS))
+            instant.get().is_some_and(|instant| instant.saturating_mul(1000) <= latest)
         };
         ensure(
-            came(&claims.iat) && came(&claims.nbf),
+            came(&case.claims.iat) && came(&case.claims.nbf),
             "il voucher non è ancora valido: iat o nbf sono nel futuro",
         )
     }),
-    (Check::M2mToken, |terms, claims, _| {
-        let own = |entry: &String| entry.strip_suffix("/m2m") == Some(terms.issuer.as_str());
+    (Check::M2mToken, |case| {
+        let own = |entry: &String| entry.strip_suffix("/m2m") == Some(case.terms.issuer.as_str());
         ensure(
-            !claims.of_m2m && !claims.aud.get().is_some_and(|aud| aud.iter().any(own)),
+            !case.claims.of_m2m && !case.claims.aud.get().is_some_and(|aud| aud.iter().any(own)),
             "il token è per le interfacce di PDND (machine-to-machine): serve un voucher per l'e-service, chiesto \
              indicando la finalità (purposeId)",
         )
     }),
-    (Check::AsyncToken, |_, claims, _| {
-        ensure(!claims.of_async, "il voucher è per lo scambio asincrono, che questo e-service non prevede")
-    }),
-    (Check::DpopBound, |_, claims, _| {
+    (Check::AsyncToken, |case| {
         ensure(
-            !claims.bound,
-            "il voucher è legato a una chiave DPoP (cnf): chiederne a PDND uno senza prova DPoP",
+            !case.claims.of_async,
+            "il voucher è per lo scambio asincrono, che questo e-service non prevede",
         )
     }),
-    (Check::Audience, |terms, claims, _| {
-        when(claims.aud.required(), |aud| {
+    (Check::DpopBound, |case| match (case.scheme, case.terms.dpop) {
+        (Scheme::Dpop, _) => when(case.claims.bound_to.required(), |_| Finding::Passed),
+        (Scheme::Bearer, DpopPolicy::Refuse) => ensure(
+            !case.claims.bound,
+            "il voucher è legato a una chiave DPoP (cnf): chiederne a PDND uno senza prova DPoP",
+        ),
+        (Scheme::Bearer, _) => ensure(
+            !case.claims.bound,
+            "il voucher è legato a una chiave DPoP (cnf): inviarlo come Authorization: DPoP, con la prova di \
+             possesso nell'intestazione DPoP",
+        ),
+    }),
+    (Check::DpopRequired, |case| match case.terms.dpop {
+        DpopPolicy::Require => ensure(
+            case.scheme == Scheme::Dpop,
+            "questo e-service accetta soltanto voucher legati a una chiave DPoP: chiederne uno a PDND con la prova \
+             DPoP",
+        ),
+        DpopPolicy::Accept | DpopPolicy::Refuse => Finding::NotAsked,
+    }),
+    (Check::Audience, |case| {
+        when(case.claims.aud.required(), |aud| {
             ensure(
-                aud.iter().any(|entry| terms.audience.contains(entry)),
+                aud.iter().any(|entry| case.terms.audience.contains(entry)),
                 "il voucher è per un'altra audience, non per quella di questo e-service",
             )
         })
     }),
-    (Check::Purpose, |_, claims, _| when(claims.purpose_id.required(), |_| Finding::Passed)),
-    (Check::Client, |_, claims, _| {
-        when(claims.client_id.required(), |client| {
-            when(claims.sub.optional(), |sub| {
+    (Check::Purpose, |case| when(case.claims.purpose_id.required(), |_| Finding::Passed)),
+    (Check::Client, |case| {
+        when(case.claims.client_id.required(), |client| {
+            when(case.claims.sub.optional(), |sub| {
                 ensure(sub.is_none_or(|sub| sub == client), "nel voucher sub e client_id sono diversi")
             })
         })
     }),
-    (Check::TokenId, |_, claims, _| when(claims.jti.required(), |_| Finding::Passed)),
-    (Check::Digest, |_, claims, _| when(claims.digest.optional(), |_| Finding::Passed)),
-    (Check::Producer, |terms, claims, _| {
-        among(&claims.producer_id, &terms.producer, "il voucher è per un e-service di un altro erogatore")
-    }),
-    (Check::Eservice, |terms, claims, _| {
-        among(&claims.eservice_id, &terms.eservice, "il voucher è per un altro e-service")
-    }),
-    (Check::Descriptor, |terms, claims, _| {
+    (Check::TokenId, |case| when(case.claims.jti.required(), |_| Finding::Passed)),
+    (Check::Digest, |case| when(case.claims.digest.optional(), |_| Finding::Passed)),
+    (Check::Producer, |case| {
         among(
-            &claims.descriptor_id,
-            &terms.descriptors,
+            &case.claims.producer_id,
+            &case.terms.producer,
+            "il voucher è per un e-service di un altro erogatore",
+        )
+    }),
+    (Check::Eservice, |case| {
+        among(&case.claims.eservice_id, &case.terms.eservice, "il voucher è per un altro e-service")
+    }),
+    (Check::Descriptor, |case| {
+        among(
+            &case.claims.descriptor_id,
+            &case.terms.descriptors,
             "il voucher è per una versione dell'e-service che qui non è attiva: usare quella pubblicata su PDND",
         )
     }),
-    (Check::Consumer, |terms, claims, _| {
+    (Check::Consumer, |case| {
         among(
-            &claims.consumer_id,
-            &terms.consumers,
+            &case.claims.consumer_id,
+            &case.terms.consumers,
             "il fruitore non è fra quelli ammessi da questo e-service",
         )
     }),
@@ -211,7 +257,7 @@ fn ensure(holds: bool, otherwise: &str) -> Finding {
 }
 
 fn when<T>(claim: Result<T, String>, test: impl FnOnce(T) -> Finding) -> Finding {
-    claim.map_or_else(Finding::Failed, test)
+    claim.map_or_else(|reason| Finding::Failed(format!("nel voucher {reason}")), test)
 }
 
 /// An id against those that are configured. One that cannot be read is refused even where nothing is configured: the
@@ -224,11 +270,13 @@ fn among(claim: &Claim<Uuid>, allowed: &[Uuid], otherwise: &str) -> Finding {
 }
 
 fn times(claims: &Claims) -> Result<(), String> {
-    let (iat, nbf, exp) = (claims.iat.required()?, claims.nbf.required()?, claims.exp.required()?);
+    let required =
+        |claim: &Claim<i64>| claim.required().copied().map_err(|reason| format!("nel voucher {reason}"));
+    let (iat, nbf, exp) = (required(&claims.iat)?, required(&claims.nbf)?, required(&claims.exp)?);
     if exp <= iat || exp <= nbf {
         return Err("il voucher scade prima di cominciare a valere".to_owned());
     }
-    if exp.saturating_sub(*iat) > MAX_LIFE {
+    if exp.saturating_sub(iat) > MAX_LIFE {
         return Err("il voucher dura più di 86400 secondi, il massimo che PDND concede".to_owned());
     }
     Ok(())

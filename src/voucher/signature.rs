@@ -1,17 +1,20 @@
-//! The issuer's public keys as verifiers, and the one place where a signature is verified.
+//! Public keys as verifiers, and the one place where a signature is verified.
 //!
-//! josekit verifies, with RS256 pinned by the verifier's type; it reads neither tokens, nor claims, nor key sets.
+//! josekit verifies, with the algorithm pinned by the verifier's type; it reads neither tokens, nor claims, nor key
+//! sets.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use josekit::jws::alg::rsassa::RsassaJwsVerifier;
-use josekit::jws::{JwsVerifier, RS256};
+use josekit::jws::{ES256, JwsVerifier, RS256};
 use openssl::bn::BigNum;
-use openssl::pkey::Public;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Public};
 use openssl::rsa::Rsa;
+use openssl::sha::sha256;
 use serde_json::{Map, Value};
 
 use super::token::Token;
@@ -19,15 +22,48 @@ use super::token::Token;
 /// How many keys of a set are looked at: PDND publishes a handful.
 const MAX_KEYS: usize = 64;
 
-/// A key of the issuer.
+/// A public key that verifies with one algorithm.
 #[derive(Clone, Debug)]
-pub(super) struct Key(Arc<RsassaJwsVerifier>);
+pub(super) struct Key(Arc<dyn JwsVerifier>);
 
 impl Key {
+    /// The RSA key of a JWK, for RS256.
+    pub(super) fn rs256(jwk: &Value) -> Option<Self> {
+        let der = rsa_key(jwk)?.public_key_to_der().ok()?;
+        Some(Self(Arc::new(RS256.verifier_from_der(der).ok()?)))
+    }
+
+    /// The P-256 key of a JWK, for ES256.
+    pub(super) fn es256(jwk: &Value) -> Option<Self> {
+        let coordinate = |name: &str| bytes(jwk, name).filter(|bytes| bytes.len() == 32);
+        if jwk.get("kty")? != "EC" || jwk.get("crv")? != "P-256" {
+            return None;
+        }
+        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).ok()?;
+        let (x, y) =
+            (BigNum::from_slice(&coordinate("x")?).ok()?, BigNum::from_slice(&coordinate("y")?).ok()?);
+        let key =
+            EcKey::from_public_key_affine_coordinates(&group, &x, &y).and_then(PKey::from_ec_key).ok()?;
+        Some(Self(Arc::new(ES256.verifier_from_der(key.public_key_to_der().ok()?).ok()?)))
+    }
+
     /// Whether the signature of `token` is this key's.
     pub(super) fn verifies(&self, token: &Token<'_>) -> bool {
         self.0.verify(token.signed(), token.signature()).is_ok()
     }
+}
+
+/// The thumbprint of a public key (RFC 7638), and the names of the members that make it up.
+pub(super) fn thumbprint(jwk: &Value) -> Option<(String, &'static [&'static str])> {
+    // The order of the names is the RFC's; the text of each is base64url or a name, so that nothing needs escaping.
+    let names: &[&str] = match jwk.get("kty")?.as_str()? {
+        "RSA" => &["e", "kty", "n"],
+        "EC" => &["crv", "kty", "x", "y"],
+        _ => return None,
+    };
+    let member = |name: &&str| Some(format!(r#""{name}":"{}""#, jwk.get(*name)?.as_str()?));
+    let members = names.iter().map(member).collect::<Option<Vec<_>>>()?.join(",");
+    Some((BASE64_URL_SAFE_NO_PAD.encode(sha256(format!("{{{members}}}").as_bytes())), names))
 }
 
 /// A set of keys by their `kid`, read once and never changed.
@@ -64,25 +100,26 @@ fn usable(jwk: &Value) -> Option<(String, Key)> {
             .as_array()
             .is_some_and(|operations| operations.iter().any(|operation| operation == "verify"))
     });
-    if jwk.get("kty")? != "RSA" || !is("use", "sig") || !is("alg", "RS256") || !may_verify {
+    if !is("use", "sig") || !is("alg", "RS256") || !may_verify {
         return None;
     }
-    let kid = jwk.get("kid")?.as_str()?.to_owned();
-    let der = public_key(jwk)?.public_key_to_der().ok()?;
-    let verifier = RS256.verifier_from_der(der).ok()?;
-    Some((kid, Key(Arc::new(verifier))))
+    Some((jwk.get("kid")?.as_str()?.to_owned(), Key::rs256(jwk)?))
 }
 
 /// The RSA key of a JWK, if it is of a sane size: below 2048 bits it can be broken, above 8192 it is a burden; an
 /// exponent that is even or 1 verifies anything or nothing.
-fn public_key(jwk: &Value) -> Option<Rsa<Public>> {
-    let number = |name: &str| {
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(jwk.get(name)?.as_str()?).ok()?;
-        BigNum::from_slice(&bytes).ok()
-    };
+fn rsa_key(jwk: &Value) -> Option<Rsa<Public>> {
+    let number = |name: &str| BigNum::from_slice(&bytes(jwk, name)?).ok();
+    if jwk.get("kty")? != "RSA" {
+        return None;
+    }
     let (modulus, exponent) = (number("n")?, number("e")?);
     let sane = (2048..=8192).contains(&modulus.num_bits())
         && (2..=64).contains(&exponent.num_bits())
         && exponent.is_bit_set(0);
     if sane { Rsa::from_public_components(modulus, exponent).ok() } else { None }
+}
+
+fn bytes(jwk: &Value, name: &str) -> Option<Vec<u8>> {
+    BASE64_URL_SAFE_NO_PAD.decode(jwk.get(name)?.as_str()?).ok()
 }

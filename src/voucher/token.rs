@@ -22,19 +22,26 @@ pub(super) struct Token<'a> {
 }
 
 impl<'a> Token<'a> {
-    /// Reads `header.payload.signature`. The reason of a failure is in Italian.
-    pub(super) fn parse(text: &'a str) -> Result<Self, String> {
-        let malformed = || "il voucher non è un JWT firmato: servono tre parti separate da punti".to_owned();
+    /// Reads `header.payload.signature`; `name` is what the token is called in the reason of a failure, in Italian.
+    pub(super) fn parse(name: &str, text: &'a str) -> Result<Self, String> {
+        let malformed = || format!("{name} non è un JWT firmato: servono tre parti separate da punti");
         let (signed, signature) = text.rsplit_once('.').ok_or_else(malformed)?;
         let (header, payload) = signed.split_once('.').ok_or_else(malformed)?;
         if payload.contains('.') {
             return Err(malformed());
         }
+        let bytes = |part: &str, of: &str| {
+            let reason = |_| format!("{name} è illeggibile: {of} non è in base64url senza riempimento");
+            BASE64_URL_SAFE_NO_PAD.decode(part).map_err(reason)
+        };
+        let members = |part: &str, of: &str| {
+            object(&bytes(part, of)?).map_err(|reason| format!("{name} è illeggibile: {of} {reason}"))
+        };
         Ok(Self {
-            header: object(&decode(header, "intestazione")?, "intestazione")?,
-            payload: object(&decode(payload, "contenuto")?, "contenuto")?,
+            header: members(header, "l'intestazione")?,
+            payload: members(payload, "il contenuto")?,
             signed,
-            signature: decode(signature, "firma")?,
+            signature: bytes(signature, "la firma")?,
         })
     }
 
@@ -55,19 +62,11 @@ impl<'a> Token<'a> {
     }
 }
 
-fn decode(part: &str, name: &str) -> Result<Vec<u8>, String> {
-    BASE64_URL_SAFE_NO_PAD
-        .decode(part)
-        .map_err(|_| format!("il voucher è illeggibile: {name} non è in base64url senza riempimento"))
-}
-
 /// Reads a JSON object no member of which, at any depth, is repeated: two readers may disagree on which of the two
 /// counts.
-fn object(json: &[u8], name: &str) -> Result<Map<String, Value>, String> {
-    let object = serde_json::from_slice(json)
-        .map_err(|_| format!("il voucher è illeggibile: {name} non è un oggetto JSON"))?;
-    serde_json::from_slice::<Distinct>(json)
-        .map_err(|_| format!("il voucher è ambiguo: {name} ripete un campo"))?;
+fn object(json: &[u8]) -> Result<Map<String, Value>, &'static str> {
+    let object = serde_json::from_slice(json).map_err(|_| "non è un oggetto JSON")?;
+    serde_json::from_slice::<Distinct>(json).map_err(|_| "ripete un campo")?;
     Ok(object)
 }
 

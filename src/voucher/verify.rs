@@ -1,7 +1,7 @@
-//! The verifier of one e-service: what came with a call, the token's form, its header, its signature, its claims.
+//! The verifier of one e-service: what came with a call, the token's form, its header, its signature, its claims, and
+//! the proof that comes with a bound one.
 //!
-//! The order is that of [`Check`]: first what makes a voucher invalid, then what makes a valid one not for us. A call is
-//! refused at the first check that fails; an inspection hears them all.
+//! The order is that of [`Check`]. A call is refused at the first check that fails; an inspection hears them all.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,80 +9,22 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::claims::{Claims, ClaimsRead, Voucher};
-use super::keys::{Fetch, KeyCache, KeySet, NoKey};
+use super::credentials::{Credentials, Failure};
+use super::dpop::Dpop;
+use super::keys::{Fetch, KeySet, NoKey};
 use super::refusal::{Check, VoucherRefusal};
-use super::rules::{CLAIMS, HEADER, Terms};
+use super::rules::{CLAIMS, Case, HEADER, Scheme, Terms};
 pub use super::rules::{Finding, SetupError};
 use super::token::{MAX_LENGTH, Token};
 use crate::clock::Clock;
-use crate::config::EService;
+use crate::config::{Config, DpopPolicy, EService};
+use crate::store::Store;
 
 /// The checks of a token's form, in order.
 const FORM: [Check; 2] = [Check::TokenTooLong, Check::TokenMalformed];
 
 /// The checks that need the issuer's keys, in order.
 const SIGNATURE: [Check; 3] = [Check::KeysUnavailable, Check::KeyUnknown, Check::Signature];
-
-/// A check that failed, and why, in Italian.
-type Failure = (Check, String);
-
-/// What came with a call to say who is calling.
-#[derive(Clone, Debug, Default)]
-pub struct Credentials<'a> {
-    /// The value of every `Authorization` header.
-    pub authorization: Vec<&'a [u8]>,
-    /// The query of the request, without the question mark.
-    pub query: &'a str,
-}
-
-impl<'a> Credentials<'a> {
-    /// The one bearer token (RFC 6750, section 2.1).
-    fn token(&self) -> Result<&'a str, Failure> {
-        let fail = |check, detail: &str| Err((check, detail.to_owned()));
-        if self.query.split('&').any(|pair| pair.split('=').next() == Some("access_token")) {
-            return fail(
-                Check::TokenInQuery,
-                "il voucher va nell'intestazione Authorization, mai nell'indirizzo",
-            );
-        }
-        let value = match self.authorization.as_slice() {
-            [value] => *value,
-            [] => {
-                return fail(
-                    Check::CredentialsMissing,
-                    "manca il voucher: chiederlo a PDND e inviarlo come Authorization: Bearer",
-                );
-            }
-            _ => {
-                return fail(
-                    Check::CredentialsRepeated,
-                    "l'intestazione Authorization compare più volte: inviarne una",
-                );
-            }
-        };
-        let Ok(value) = str::from_utf8(value) else {
-            return fail(
-                Check::TokenMalformed,
-                "l'intestazione Authorization contiene caratteri non ammessi",
-            );
-        };
-        let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return fail(
-                Check::Scheme,
-                "lo schema di Authorization non è Bearer, il solo che questo e-service accetta",
-            );
-        }
-        Ok(token.trim_start_matches(' '))
-    }
-}
-
-fn parse(text: &str) -> Result<Token<'_>, Failure> {
-    if text.len() > MAX_LENGTH {
-        return Err((Check::TokenTooLong, format!("il voucher supera i {MAX_LENGTH} byte ammessi")));
-    }
-    Token::parse(text).map_err(|detail| (Check::TokenMalformed, detail))
-}
 
 /// What was found of a token, check by check, in their order.
 #[derive(Clone, Debug)]
@@ -109,29 +51,46 @@ pub struct Verifier {
     terms: Terms,
     keys: KeySet,
     clock: Clock,
+    dpop: Option<Dpop>,
 }
 
 impl Verifier {
-    /// The verifier of `eservice`, with the keys of its issuer.
+    /// The verifier of `eservice`, with the keys of its issuer. It refuses bound vouchers, unless
+    /// [`Verifier::with_dpop`] says otherwise.
     pub fn new(eservice: &EService, keys: KeySet, clock: Clock) -> Result<Self, SetupError> {
-        Ok(Self { terms: Terms::of(eservice)?, keys, clock })
+        Ok(Self { terms: Terms::of(eservice)?, keys, clock, dpop: None })
     }
 
-    /// The verifiers of `eservices`, in their order; those whose keys have the same address share them. Blocking.
+    /// The verifiers of all e-services of `config`, in their order. Keys at the same address are shared; the last good
+    /// ones, and the proofs that were used, are kept in `store`. Blocking.
     pub fn all(
-        eservices: &[EService],
+        config: &Config,
         fetch: &Arc<dyn Fetch>,
-        cache: &Arc<dyn KeyCache>,
+        store: &Store,
         clock: &Clock,
     ) -> Result<Vec<Self>, SetupError> {
         let mut sets: HashMap<&str, KeySet> = HashMap::new();
-        let verifier = |eservice| {
-            let url =
-                EService::jwks_url(eservice).ok_or_else(|| SetupError::NoKeys(eservice.name.clone()))?;
-            let open = || KeySet::open(url, Arc::clone(fetch), Arc::clone(cache), clock.clone());
-            Self::new(eservice, sets.entry(url).or_insert_with(open).clone(), clock.clone())
-        };
-        eservices.iter().map(verifier).collect()
+        let mut verifiers = Vec::new();
+        for eservice in &config.eservice {
+            let url = eservice.jwks_url().ok_or_else(|| SetupError::NoKeys(eservice.name.clone()))?;
+            let open = || KeySet::open(url, Arc::clone(fetch), Arc::new(store.clone()), clock.clone());
+            let keys = sets.entry(url).or_insert_with(open).clone();
+            let verifier = Self::new(eservice, keys, clock.clone())?;
+            // Proofs name the public address: where none is configured, bound vouchers stay refused.
+            verifiers.push(match &config.api.public_url {
+                Some(url) => verifier.with_dpop(Dpop::new(eservice.dpop, url, Arc::new(store.clone()))),
+                None => verifier,
+            });
+        }
+        Ok(verifiers)
+    }
+
+    /// Lets in bound vouchers with a proof, as `dpop` says.
+    #[must_use]
+    pub fn with_dpop(mut self, dpop: Dpop) -> Self {
+        self.terms.dpop = dpop.policy;
+        self.dpop = Some(dpop);
+        self
     }
 
     /// The issuer's keys: to be kept fresh, and watched.
@@ -141,42 +100,45 @@ impl Verifier {
     }
 
     /// Lets a call in, or says why not. It waits for nothing but the issuer's keys, and only when the token names an
-    /// unknown one. Needs a tokio runtime.
+    /// unknown one, and the memory of proofs, when one comes. Needs a tokio runtime.
     pub async fn verify(&self, credentials: &Credentials<'_>) -> Result<Voucher, VoucherRefusal> {
-        let token = credentials.token().and_then(parse).map_err(|(check, detail)| VoucherRefusal {
+        let mut read = ClaimsRead::default();
+        self.admit(credentials, &mut read).await.map_err(|(check, detail)| VoucherRefusal {
             check,
             detail,
-            claims: ClaimsRead::default(),
-        })?;
+            claims: read,
+            dpop: self.terms.dpop,
+        })
+    }
+
+    async fn admit(&self, credentials: &Credentials<'_>, read: &mut ClaimsRead) -> Result<Voucher, Failure> {
+        let (scheme, text) = credentials.token(self.terms.dpop)?;
+        let token = parse(text)?;
         let claims = Claims::of(&token.payload);
-        let mut read = ClaimsRead::of(&token, &claims);
-        let admitted = self.admit(&token, &claims, &mut read.verified).await;
-        admitted.map_err(|(check, detail)| VoucherRefusal { check, detail, claims: read })
-    }
-
-    async fn admit(
-        &self,
-        token: &Token<'_>,
-        claims: &Claims,
-        verified: &mut bool,
-    ) -> Result<Voucher, Failure> {
+        *read = ClaimsRead::of(&token, &claims);
         for (check, rule) in HEADER {
-            if let Finding::Failed(detail) = rule(token) {
+            if let Finding::Failed(detail) = rule(&token) {
                 return Err((check, detail));
             }
         }
-        self.check_signature(token).await?;
-        *verified = true;
-        let now = self.clock.now_ms();
+        self.check_signature(&token).await?;
+        read.verified = true;
+        let now = self.clock.now();
+        let case = Case { terms: &self.terms, claims: &claims, scheme, now: now.as_millisecond() };
         for (check, rule) in CLAIMS {
-            if let Finding::Failed(detail) = rule(&self.terms, claims, now) {
+            if let Finding::Failed(detail) = rule(&case) {
                 return Err((check, detail));
             }
         }
-        Voucher::of(token, claims).map_err(|detail| (Check::TokenMalformed, detail))
+        if let (Scheme::Dpop, Some(dpop)) = (scheme, &self.dpop) {
+            let bound_to = claims.bound_to.get().map(String::as_str).unwrap_or_default();
+            dpop.prove(credentials, text, bound_to, now).await?;
+        }
+        Voucher::of(&token, &claims).map_err(|detail| (Check::TokenMalformed, detail))
     }
 
-    /// Judges a token check by check, those after a failed one included where they can be made. Needs a tokio runtime.
+    /// Judges a token check by check, those after a failed one included where they can be made. A bound voucher is
+    /// taken to come as it should. Needs a tokio runtime.
     pub async fn inspect(&self, text: &str) -> Inspection {
         let token = match parse(text) {
             Ok(token) => token,
@@ -190,12 +152,14 @@ impl Verifier {
             }
         };
         let claims = Claims::of(&token.payload);
-        let now = self.clock.now_ms();
+        let as_dpop = claims.bound && self.terms.dpop != DpopPolicy::Refuse;
+        let scheme = if as_dpop { Scheme::Dpop } else { Scheme::Bearer };
+        let case = Case { terms: &self.terms, claims: &claims, scheme, now: self.clock.now_ms() };
         let signature = self.check_signature(&token).await.err();
         let findings = steps(FORM, None)
             .chain(HEADER.map(|(check, rule)| (check, rule(&token))))
             .chain(steps(SIGNATURE, signature.as_ref()))
-            .chain(CLAIMS.map(|(check, rule)| (check, rule(&self.terms, &claims, now))))
+            .chain(CLAIMS.map(|(check, rule)| (check, rule(&case))))
             .collect();
         Inspection { findings, header: Some(token.header), claims: Some(token.payload) }
     }
@@ -234,4 +198,11 @@ fn steps<const N: usize>(
         }
         (check, finding.clone())
     })
+}
+
+fn parse(text: &str) -> Result<Token<'_>, Failure> {
+    if text.len() > MAX_LENGTH {
+        return Err((Check::TokenTooLong, format!("il voucher supera i {MAX_LENGTH} byte ammessi")));
+    }
+    Token::parse("il voucher", text).map_err(|detail| (Check::TokenMalformed, detail))
 }

@@ -1,17 +1,24 @@
 //! The corpus of tokens against the library, and what a refusal tells.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::collections::HashSet;
+use std::future::ready;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use uuid::Uuid;
 use waas_comuni::clock::Clock;
-use waas_comuni::config::EService;
+use waas_comuni::config::{DpopPolicy, EService};
+use waas_comuni::store::StoreError;
+use waas_comuni::voucher::dpop::ProofMemory;
 use waas_comuni::voucher::issuer::Profile;
 use waas_comuni::voucher::keys::{Fetch, FetchError, KeySet};
 use waas_comuni::voucher::verify::{Finding, SetupError};
-use waas_comuni::voucher::{Check, Credentials, Verifier, Voucher, VoucherRefusal};
+use waas_comuni::voucher::{Check, Credentials, Dpop, Verifier, Voucher, VoucherRefusal};
 
-use crate::voucher_corpus::{Case, Sent, World, boundaries, cases};
+use crate::support::database::on_both_databases;
+use crate::voucher_corpus::{Case, Sent, World, bound_call, boundaries, cases};
 
 const ISSUER: &str = "locale.example.it";
 
@@ -23,9 +30,25 @@ impl Fetch for Always {
     }
 }
 
+#[derive(Default)]
+struct Proofs(Mutex<HashSet<String>>);
+
+impl ProofMemory for Proofs {
+    fn remember(
+        &self,
+        proof: String,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> BoxFuture<'_, Result<bool, StoreError>> {
+        assert!(until > now, "what is accepted is remembered");
+        Box::pin(ready(Ok(self.0.lock().unwrap().insert(proof))))
+    }
+}
+
 fn world() -> World {
     let clock = Clock::Manual(Arc::new(AtomicI64::new(1_790_000_000_000)));
-    World::new(Profile::invented(ISSUER.to_owned(), vec!["SIUSS".to_owned()]), clock)
+    let profile = Profile::invented(ISSUER.to_owned(), vec!["SIUSS".to_owned()]);
+    World::new(profile, clock, "https://waas.example.it/waas/v1/flussi")
 }
 
 /// An e-service that asks for everything that the world's profile says.
@@ -42,12 +65,16 @@ fn eservice(profile: &Profile) -> EService {
 fn verifier(world: &World, eservice: &EService) -> Verifier {
     let keys =
         KeySet::open("https://keys.test", Arc::new(Always(world.jwks())), Arc::new(()), world.clock.clone());
-    Verifier::new(eservice, keys, world.clock.clone()).unwrap()
+    let proofs = Arc::new(Proofs::default());
+    let dpop = Dpop::new(eservice.dpop, "https://waas.example.it/", proofs);
+    Verifier::new(eservice, keys, world.clock.clone()).unwrap().with_dpop(dpop)
 }
 
 async fn verify(verifier: &Verifier, sent: &Sent) -> Result<Voucher, VoucherRefusal> {
     let authorization = sent.authorization.iter().map(Vec::as_slice).collect();
-    verifier.verify(&Credentials { authorization, query: &sent.query }).await
+    let dpop = sent.dpop.iter().map(Vec::as_slice).collect();
+    let (method, path, query) = ("GET", "/waas/v1/flussi", sent.query.as_str());
+    verifier.verify(&Credentials { authorization, dpop, method, path, query }).await
 }
 
 fn bearer(token: &str) -> Sent {
@@ -74,7 +101,7 @@ async fn every_token_gets_what_it_deserves() {
 #[test]
 fn the_corpus_names_each_case_once_and_most_checks() {
     let cases = cases();
-    let names: std::collections::HashSet<_> = cases.iter().map(|case| (case.name, case.refused)).collect();
+    let names: HashSet<_> = cases.iter().map(|case| (case.name, case.refused)).collect();
     assert_eq!(names.len(), cases.len());
     assert!(cases.len() >= 150, "{}", cases.len());
 }
@@ -120,7 +147,7 @@ async fn a_refusal_tells_the_caller_why_and_the_log_who() {
     let refused = async |sent: Sent| verify(&verifier, &sent).await.unwrap_err();
 
     let none = refused(Sent::default()).await;
-    assert_eq!(none.www_authenticate().as_deref(), Some("Bearer"));
+    assert_eq!(none.www_authenticate().as_deref(), Some("Bearer, DPoP algs=\"RS256 ES256\""));
 
     let mut draft = world.signer.draft(&world.profile, &world.clock);
     draft.claims.insert("exp".to_owned(), serde_json::json!(1_789_999_999));
@@ -162,7 +189,7 @@ async fn every_refusal_can_be_sent() {
         let Err(refusal) = verify(&verifier, &(case.make)(&world)).await else { continue };
         let challenge = refusal.www_authenticate().unwrap();
         assert!(challenge.bytes().all(|byte| (0x20..0x7f).contains(&byte) && byte != b'\\'), "{challenge}");
-        assert!([0, 4].contains(&challenge.matches('"').count()), "{challenge}");
+        assert!(challenge.matches('"').count().is_multiple_of(2), "{challenge}");
         assert!(!refusal.detail.is_empty() && !refusal.detail.contains('\n'), "{}", refusal.detail);
     }
 }
@@ -172,7 +199,9 @@ async fn an_inspection_hears_every_check() {
     let world = world();
     let verifier = verifier(&world, &eservice(&world.profile));
     let honest = verifier.inspect(&world.honest()).await;
-    assert!(honest.findings.iter().all(|(_, finding)| *finding == Finding::Passed), "{honest:?}");
+    let not_passed: Vec<_> =
+        honest.findings.iter().filter(|(_, finding)| *finding != Finding::Passed).collect();
+    assert_eq!(not_passed, [&(Check::DpopRequired, Finding::NotAsked)]);
     assert!(honest.passes());
 
     let mut draft = world.signer.draft(&world.profile, &world.clock);
@@ -204,4 +233,73 @@ async fn an_id_that_is_no_uuid_is_a_mistake_of_the_configuration() {
         KeySet::open("https://keys.test", Arc::new(Always(String::new())), Arc::new(()), world.clock.clone());
     let error = Verifier::new(&eservice, keys, world.clock.clone()).err().unwrap();
     assert!(matches!(error, SetupError::NotUuid { key: "consumer_ids", .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_policy_says_what_becomes_of_bound_vouchers() {
+    let world = world();
+    let mut eservice = eservice(&world.profile);
+    let mut outcome = async |policy, sent: Sent| {
+        eservice.dpop = policy;
+        let refusal = verify(&verifier(&world, &eservice), &sent).await.err()?;
+        Some((refusal.check, refusal.www_authenticate().unwrap()))
+    };
+    assert_eq!(outcome(DpopPolicy::Accept, bound_call(&world)).await, None);
+    assert_eq!(outcome(DpopPolicy::Accept, bearer(&world.honest())).await, None);
+
+    assert_eq!(outcome(DpopPolicy::Require, bound_call(&world)).await, None);
+    let (check, challenge) = outcome(DpopPolicy::Require, bearer(&world.honest())).await.unwrap();
+    assert_eq!(check, Check::DpopRequired);
+    assert!(
+        challenge.starts_with("DPoP error=\"invalid_token\"") && challenge.ends_with("algs=\"RS256 ES256\"")
+    );
+    let (_, challenge) = outcome(DpopPolicy::Require, Sent::default()).await.unwrap();
+    assert_eq!(challenge, "DPoP algs=\"RS256 ES256\"");
+
+    let (check, challenge) = outcome(DpopPolicy::Refuse, bound_call(&world)).await.unwrap();
+    assert_eq!((check, challenge.as_str()), (Check::Scheme, "Bearer"));
+    let mut as_bearer = bound_call(&world);
+    as_bearer.authorization = vec![[b"Bearer", &as_bearer.authorization[0][4..]].concat()];
+    let (check, challenge) = outcome(DpopPolicy::Refuse, as_bearer).await.unwrap();
+    assert_eq!(check, Check::DpopBound);
+    assert!(challenge.starts_with("Bearer error=\"invalid_token\""), "{challenge}");
+}
+
+#[tokio::test]
+async fn without_a_memory_no_proof_is_good() {
+    let world = world();
+    let eservice = eservice(&world.profile);
+    let dpop = Dpop::new(DpopPolicy::Accept, "https://waas.example.it", Arc::new(()));
+    let refusal =
+        verify(&verifier(&world, &eservice).with_dpop(dpop), &bound_call(&world)).await.unwrap_err();
+    assert_eq!((refusal.check, refusal.retry_after()), (Check::ProofsUnavailable, Some(60)));
+    assert_eq!(refusal.www_authenticate(), None);
+}
+
+on_both_databases! {
+    fn a_proof_is_good_once_whichever_instance_it_comes_to(database) {
+        let millis = Arc::new(AtomicI64::new(1_790_000_000_000));
+        let mut world = world();
+        world.clock = Clock::Manual(Arc::clone(&millis));
+        let eservice = eservice(&world.profile);
+        let instances = [database.store(), database.store()].map(|store| {
+            let dpop = Dpop::new(DpopPolicy::Accept, "https://waas.example.it", Arc::new(store));
+            verifier(&world, &eservice).with_dpop(dpop)
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let outcome = |instance: usize, sent: &Sent| {
+            runtime.block_on(verify(&instances[instance], sent)).err().map(|refusal| refusal.check)
+        };
+        let call = bound_call(&world);
+        assert_eq!(outcome(0, &call), None);
+        assert_eq!(outcome(0, &call), Some(Check::DpopReplay));
+        assert_eq!(outcome(1, &call), Some(Check::DpopReplay));
+        assert_eq!(outcome(1, &bound_call(&world)), None);
+
+        // As long as its age is accepted it is remembered, and no longer.
+        millis.fetch_add(70_000, Ordering::SeqCst);
+        assert_eq!(outcome(1, &call), Some(Check::DpopReplay));
+        millis.fetch_add(1_000, Ordering::SeqCst);
+        assert_eq!(outcome(1, &call), Some(Check::DpopTime));
+    }
 }

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
+use openssl::bn::{BigNum, BigNumContext};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::ecdsa::EcdsaSig;
 use openssl::hash::MessageDigest;
@@ -26,12 +27,14 @@ pub(crate) struct World {
     /// What the e-service under test asks of a voucher.
     pub(crate) profile: Profile,
     pub(crate) clock: Clock,
+    /// What the cases are sent to, with GET: the address that callers know.
+    pub(crate) target: String,
 }
 
 impl World {
-    pub(crate) fn new(profile: Profile, clock: Clock) -> Self {
+    pub(crate) fn new(profile: Profile, clock: Clock, target: &str) -> Self {
         let [signer, stranger] = [Signer::generate().unwrap(), Signer::generate().unwrap()];
-        Self { signer, stranger, profile, clock }
+        Self { signer, stranger, profile, clock, target: target.to_owned() }
     }
 
     pub(crate) fn jwks(&self) -> String {
@@ -59,6 +62,7 @@ impl World {
 #[derive(Default)]
 pub(crate) struct Sent {
     pub(crate) authorization: Vec<Vec<u8>>,
+    pub(crate) dpop: Vec<Vec<u8>>,
     pub(crate) query: String,
 }
 
@@ -176,7 +180,7 @@ fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
 fn public_pem(world: &World) -> Vec<u8> {
     let number = |name: &str| {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(world.signer.jwk()[name].as_str().unwrap()).unwrap();
-        openssl::bn::BigNum::from_slice(&bytes).unwrap()
+        BigNum::from_slice(&bytes).unwrap()
     };
     Rsa::from_public_components(number("n"), number("e")).unwrap().public_key_to_pem().unwrap()
 }
@@ -194,9 +198,135 @@ fn rsa(digest: MessageDigest, padding: Padding, message: &[u8]) -> Vec<u8> {
 }
 
 fn ecdsa(message: &[u8]) -> Vec<u8> {
-    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
-    let signature = EcdsaSig::sign(&sha256(message), &EcKey::generate(&group).unwrap()).unwrap();
+    let signature = EcdsaSig::sign(&sha256(message), &HOLDER).unwrap();
     [signature.r().to_vec_padded(32).unwrap(), signature.s().to_vec_padded(32).unwrap()].concat()
+}
+
+/// The key that bound vouchers are bound to.
+static HOLDER: LazyLock<EcKey<Private>> =
+    LazyLock::new(|| EcKey::generate(&EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap()).unwrap());
+
+fn holder_jwk() -> Value {
+    let (mut x, mut y) = (BigNum::new().unwrap(), BigNum::new().unwrap());
+    let mut context = BigNumContext::new().unwrap();
+    HOLDER.public_key().affine_coordinates(HOLDER.group(), &mut x, &mut y, &mut context).unwrap();
+    let encode = |number: &BigNum| encode(&number.to_vec_padded(32).unwrap());
+    json!({ "kty": "EC", "crv": "P-256", "x": encode(&x), "y": encode(&y) })
+}
+
+/// The public key alone, as a proof shows it.
+fn bare(jwk: &Value) -> Value {
+    json!({ "kty": jwk["kty"], "n": jwk["n"], "e": jwk["e"] })
+}
+
+fn jkt(jwk: &Value) -> String {
+    let names: &[&str] = if jwk["kty"] == "RSA" { &["e", "kty", "n"] } else { &["crv", "kty", "x", "y"] };
+    let members: Vec<_> = names.iter().map(|name| format!("\"{name}\":{}", jwk[*name])).collect();
+    encode(&sha256(format!("{{{}}}", members.join(",")).as_bytes()))
+}
+
+/// A voucher bound to a key.
+fn bound(world: &World, jkt: &str) -> String {
+    let mut draft = world.draft();
+    draft.claims.insert("cnf".to_owned(), json!({ "jkt": jkt }));
+    draft.sign(&world.signer).unwrap()
+}
+
+/// A proof before it is signed.
+struct Proof {
+    header: Value,
+    claims: Value,
+}
+
+impl Proof {
+    fn honest(world: &World, voucher: &str) -> Self {
+        Self {
+            header: json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": holder_jwk() }),
+            claims: json!({
+                "jti": Uuid::new_v4(), "htm": "GET", "htu": world.target, "iat": world.now(),
+                "ath": encode(&sha256(voucher.as_bytes())),
+            }),
+        }
+    }
+
+    fn sign(&self) -> String {
+        let signed = format!(
+            "{}.{}",
+            encode(self.header.to_string().as_bytes()),
+            encode(self.claims.to_string().as_bytes())
+        );
+        format!("{signed}.{}", encode(&ecdsa(signed.as_bytes())))
+    }
+}
+
+/// A bound voucher as `DPoP`, with these headers `DPoP`.
+fn with_proofs(proofs: impl Fn(&World, &str) -> Vec<Vec<u8>> + 'static) -> Make {
+    Box::new(move |world| {
+        let voucher = bound(world, &jkt(&holder_jwk()));
+        let dpop = proofs(world, &voucher);
+        Sent { authorization: vec![format!("DPoP {voucher}").into_bytes()], dpop, ..Sent::default() }
+    })
+}
+
+/// A bound voucher with an honest proof that was changed before it was signed.
+fn proof(change: impl Fn(&mut Proof, &World) + 'static) -> Make {
+    with_proofs(move |world, voucher| {
+        let mut proof = Proof::honest(world, voucher);
+        change(&mut proof, world);
+        vec![proof.sign().into_bytes()]
+    })
+}
+
+/// A bound voucher with an honest proof whose text was changed.
+fn proof_text(change: impl Fn(String) -> String + 'static) -> Make {
+    with_proofs(move |world, voucher| vec![change(Proof::honest(world, voucher).sign()).into_bytes()])
+}
+
+/// A bound voucher with a proof that has one claim changed.
+fn proof_claim(name: &'static str, value: Value) -> Make {
+    proof(move |proof, _| proof.claims[name] = value.clone())
+}
+
+/// A bound voucher with a proof that lacks one claim.
+fn proof_without(name: &'static str) -> Make {
+    proof(move |proof, _| drop(proof.claims.as_object_mut().unwrap().shift_remove(name)))
+}
+
+/// A bound voucher with a proof that has one member of the header changed.
+fn proof_header(name: &'static str, value: Value) -> Make {
+    proof(move |proof, _| proof.header[name] = value.clone())
+}
+
+/// A bound voucher with a proof that shows a key with one member changed.
+fn proof_key(name: &'static str, value: Value) -> Make {
+    proof(move |proof, _| proof.header["jwk"][name] = value.clone())
+}
+
+/// A bound voucher with a proof for an address, made from the target.
+fn proof_for(target: impl Fn(&str) -> String + 'static) -> Make {
+    proof(move |proof, world| proof.claims["htu"] = json!(target(&world.target)))
+}
+
+/// A bound voucher with a proof made at an offset from now, in seconds.
+fn proof_at(offset: i64) -> Make {
+    proof(move |proof, world| proof.claims["iat"] = json!(world.now() + offset))
+}
+
+/// A voucher that is bound to the stranger's RSA key, with a proof of that key, changed before it is signed.
+fn rsa_proof(change: impl Fn(&mut Proof, &World) + 'static) -> Make {
+    Box::new(move |world| {
+        let key = bare(world.stranger.jwk());
+        let voucher = bound(world, &jkt(&key));
+        let mut proof = Proof::honest(world, &voucher);
+        proof.header = json!({ "typ": "dpop+jwt", "alg": "RS256", "jwk": key });
+        change(&mut proof, world);
+        let text = world.stranger.sign(&proof.header.to_string(), &proof.claims.to_string()).unwrap();
+        Sent {
+            authorization: vec![format!("DPoP {voucher}").into_bytes()],
+            dpop: vec![text.into_bytes()],
+            ..Sent::default()
+        }
+    })
 }
 
 /// One part of a token changed.
@@ -228,6 +358,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases.extend(audiences());
     cases.extend(ids());
     cases.extend(look_alikes());
+    cases.extend(proofs());
     cases
 }
 
@@ -238,7 +369,7 @@ fn honest() -> Vec<Case> {
         ok("the scheme in lower case", sent(|world| format!("bearer {}", world.honest()).into_bytes())),
         ok("the scheme in upper case", sent(|world| format!("BEARER {}", world.honest()).into_bytes())),
         ok("two spaces after the scheme", sent(|world| format!("Bearer  {}", world.honest()).into_bytes())),
-        ok("a query of other parameters", Box::new(|world| Sent { authorization: vec![format!("Bearer {}", world.honest()).into_bytes()], query: "since=0&limit=10".to_owned() })),
+        ok("a query of other parameters", Box::new(|world| Sent { authorization: vec![format!("Bearer {}", world.honest()).into_bytes()], query: "since=0&limit=10".to_owned(), ..Sent::default() })),
         ok("typ with the application prefix", header("typ", json!("application/at+jwt"))),
         ok("typ in upper case", header("typ", json!("AT+JWT"))),
         ok("no use in the header", headless("use")),
@@ -261,8 +392,8 @@ fn credentials() -> Vec<Case> {
         no(401, "credentials_missing", "no header", Box::new(|_| Sent::default())),
         no(401, "credentials_repeated", "the same header twice", Box::new(|world| { let header = format!("Bearer {}", world.honest()).into_bytes(); Sent { authorization: vec![header.clone(), header], ..Sent::default() } })),
         no(401, "credentials_repeated", "a good header before a bad one", Box::new(|world| Sent { authorization: vec![format!("Bearer {}", world.honest()).into_bytes(), b"Basic eDp5".to_vec()], ..Sent::default() })),
-        no(401, "token_in_query", "only in the query", Box::new(|world| Sent { authorization: vec![], query: format!("access_token={}", world.honest()) })),
-        no(401, "token_in_query", "in the query too", Box::new(|world| Sent { authorization: vec![format!("Bearer {}", world.honest()).into_bytes()], query: format!("since=0&access_token={}", world.honest()) })),
+        no(401, "token_in_query", "only in the query", Box::new(|world| Sent { query: format!("access_token={}", world.honest()), ..Sent::default() })),
+        no(401, "token_in_query", "in the query too", Box::new(|world| Sent { authorization: vec![format!("Bearer {}", world.honest()).into_bytes()], query: format!("since=0&access_token={}", world.honest()), ..Sent::default() })),
         no(401, "scheme", "Basic", sent(|_| b"Basic dXNlcjpwYXNz".to_vec())),
         no(401, "scheme", "the token alone", sent(|world| world.honest().into_bytes())),
         no(401, "scheme", "a longer scheme", sent(|world| format!("Bearers {}", world.honest()).into_bytes())),
@@ -499,11 +630,89 @@ fn look_alikes() -> Vec<Case> {
         no(401, "dpop_bound", "a bound voucher as Bearer", claim("cnf", json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}))),
         no(401, "dpop_bound", "an empty cnf", claim("cnf", json!({}))),
         no(401, "dpop_bound", "cnf null", claim("cnf", json!(null))),
-        no(401, "scheme", "a bound voucher as DPoP, without proof", sent(|world| format!("DPoP {}", world.honest()).into_bytes())),
+        no(401, "dpop_bound", "an unbound voucher as DPoP", sent(|world| format!("DPoP {}", world.honest()).into_bytes())),
         no(401, "times", "the token of PDND's probing", payload_text(|text| { let claims: Value = serde_json::from_str(&text).unwrap(); json!({"aud": ["SIUSS"], "iss": claims["iss"], "exp": claims["exp"], "iat": claims["iat"], "jti": claims["jti"]}).to_string() })),
         no(401, "type", "an ID token", header("typ", json!("id_token"))),
         no(401, "type", "a client assertion", draft(|draft, _| { draft.header.insert("typ".to_owned(), json!("JWT")); draft.claims.insert("aud".to_owned(), json!("auth.interop.pagopa.it/client-assertion")); })),
     ]
+}
+
+#[rustfmt::skip]
+fn proofs() -> Vec<Case> {
+    vec![
+        ok("a bound voucher with its proof", proof(|_, _| {})),
+        ok("a bound voucher with the proof of an RSA key", rsa_proof(|_, _| {})),
+        ok("a proof with a nonce that nobody asked for", proof_claim("nonce", json!("n"))),
+        ok("a proof for the address with a query", proof_for(|target| format!("{target}?since=0"))),
+        ok("a proof for the address with the host in upper case", proof_for(|target| target.replace("https://waas", "https://WAAS").replace("http://LOCALHOST", "http://localhost"))),
+        ok("a proof of half a minute ago", proof_at(-30)),
+        ok("a proof of five seconds ahead", proof_at(5)),
+        ok("an unbound voucher with a needless proof", Box::new(|world| { let voucher = world.honest(); let dpop = vec![Proof::honest(world, &voucher).sign().into_bytes()]; Sent { authorization: vec![format!("Bearer {voucher}").into_bytes()], dpop, ..Sent::default() } })),
+        no(401, "dpop_bound", "a bound voucher as Bearer, with its proof", Box::new(|world| { let voucher = bound(world, &jkt(&holder_jwk())); let dpop = vec![Proof::honest(world, &voucher).sign().into_bytes()]; Sent { authorization: vec![format!("Bearer {voucher}").into_bytes()], dpop, ..Sent::default() } })),
+        no(401, "dpop_bound", "jkt that is not a string", sent(|world| { let mut draft = world.draft(); draft.claims.insert("cnf".to_owned(), json!({"jkt": 1})); format!("DPoP {}", draft.sign(&world.signer).unwrap()).into_bytes() })),
+        no(401, "dpop_proof", "no proof", with_proofs(|_, _| vec![])),
+        no(401, "dpop_proof", "two proofs", with_proofs(|world, voucher| vec![Proof::honest(world, voucher).sign().into_bytes(), Proof::honest(world, voucher).sign().into_bytes()])),
+        no(401, "dpop_proof", "two proofs with a comma", proof_text(|text| format!("{text},{text}"))),
+        no(401, "dpop_proof", "an empty proof", with_proofs(|_, _| vec![vec![]])),
+        no(401, "dpop_proof", "a proof that is not UTF-8", with_proofs(|_, _| vec![vec![0xff]])),
+        no(401, "dpop_proof", "a proof of nine thousand bytes", proof_claim("filler", json!("x".repeat(9000)))),
+        no(401, "dpop_proof", "the voucher as its own proof", with_proofs(|_, voucher| vec![voucher.as_bytes().to_vec()])),
+        no(401, "dpop_proof", "a proof in four parts", proof_text(|text| format!("{text}.AAAA"))),
+        no(401, "dpop_proof", "a proof with padding", proof_text(|text| format!("{text}="))),
+        no(401, "dpop_proof", "a proof with typ JWT", proof_header("typ", json!("JWT"))),
+        no(401, "dpop_proof", "a proof with typ at+jwt", proof_header("typ", json!("at+jwt"))),
+        no(401, "dpop_proof", "a proof with typ in upper case", proof_header("typ", json!("DPOP+JWT"))),
+        no(401, "dpop_proof", "a proof with alg none", proof_header("alg", json!("none"))),
+        no(401, "dpop_proof", "a proof with alg HS256", proof_header("alg", json!("HS256"))),
+        no(401, "dpop_proof", "a proof with alg ES384", proof_header("alg", json!("ES384"))),
+        no(401, "dpop_proof", "a proof with alg RS256 and an EC key", proof_header("alg", json!("RS256"))),
+        no(401, "dpop_proof", "a proof with alg ES256 and an RSA key", rsa_proof(|proof, _| proof.header["alg"] = json!("ES256"))),
+        no(401, "dpop_proof", "a proof with a kid", proof_header("kid", json!("1"))),
+        no(401, "dpop_proof", "a proof with crit", proof_header("crit", json!(["exp"]))),
+        no(401, "dpop_proof", "a proof without jwk", proof(|proof, _| { let header = proof.header.as_object_mut().unwrap(); header.shift_remove("jwk"); header.insert("x".to_owned(), json!(1)); })),
+        no(401, "dpop_proof", "a proof with jwk as a string", proof_header("jwk", json!("key"))),
+        no(401, "dpop_proof", "a proof that shows its private key", proof_key("d", json!("AAAA"))),
+        no(401, "dpop_proof", "a proof that shows a private RSA key", rsa_proof(|proof, _| proof.header["jwk"]["d"] = json!("AAAA"))),
+        no(401, "dpop_proof", "a proof whose key has a use", proof_key("use", json!("sig"))),
+        no(401, "dpop_proof", "a proof with a symmetric key", proof_header("jwk", json!({"kty": "oct", "k": "AAAA"}))),
+        no(401, "dpop_proof", "a proof with another curve", proof_key("crv", json!("P-384"))),
+        no(401, "dpop_proof", "a proof with a point off the curve", proof_key("x", json!(BASE64_URL_SAFE_NO_PAD.encode([1; 32])))),
+        no(401, "dpop_proof", "a proof with a short coordinate", proof_key("y", json!("AAAA"))),
+        no(401, "dpop_proof", "a proof without htm", proof_without("htm")),
+        no(401, "dpop_proof", "a proof without htu", proof_without("htu")),
+        no(401, "dpop_proof", "a proof without iat", proof_without("iat")),
+        no(401, "dpop_proof", "a proof without jti", proof_without("jti")),
+        no(401, "dpop_proof", "a proof without ath", proof_without("ath")),
+        no(401, "dpop_proof", "a proof with an empty jti", proof_claim("jti", json!(""))),
+        no(401, "dpop_proof", "a proof with iat as a string", proof_claim("iat", json!("1790000000"))),
+        no(401, "dpop_proof", "a proof with iat as a fraction", proof_claim("iat", json!(1_790_000_000.5))),
+        no(401, "dpop_signature", "a proof signed by another key", rsa_proof(|proof, world| proof.header["jwk"] = bare(world.signer.jwk()))),
+        no(401, "dpop_signature", "a proof with a signature of zeros", proof_text(|text| format!("{}.{}", text.rsplit_once('.').unwrap().0, encode(&[0; 64])))),
+        no(401, "dpop_signature", "a proof with a short signature", proof_text(|text| format!("{}.{}", text.rsplit_once('.').unwrap().0, encode(&[1; 32])))),
+        no(401, "dpop_signature", "a proof without a signature", proof_text(|text| format!("{}.", text.rsplit_once('.').unwrap().0))),
+        no(401, "dpop_target", "a proof for POST", proof_claim("htm", json!("POST"))),
+        no(401, "dpop_target", "a proof for get in lower case", proof_claim("htm", json!("get"))),
+        no(401, "dpop_target", "a proof for another path", proof_for(|target| format!("{target}/altro"))),
+        no(401, "dpop_target", "a proof for a path with a slash after", proof_for(|target| format!("{target}/"))),
+        no(401, "dpop_target", "a proof for another host", proof_for(|target| target.replacen("://", "://altro.", 1))),
+        no(401, "dpop_target", "a proof for another port", proof_for(|target| { let mut url = url::Url::parse(target).unwrap(); url.set_port(Some(1)).unwrap(); url.into() })),
+        no(401, "dpop_target", "a proof for another scheme", proof_for(|target| target.replacen("http", "ftp", 1))),
+        no(401, "dpop_target", "a proof for a path alone", proof_claim("htu", json!("/waas/v1/flussi"))),
+        no(401, "dpop_target", "a proof for the address with a user", proof_for(|target| target.replacen("://", "://user@", 1))),
+        no(401, "dpop_target", "a proof for an empty address", proof_claim("htu", json!(""))),
+        no(401, "dpop_time", "a proof of two minutes ago", proof_at(-120)),
+        no(401, "dpop_time", "a proof of a minute ahead", proof_at(60)),
+        no(401, "dpop_time", "a proof of the epoch", proof_claim("iat", json!(0))),
+        no(401, "dpop_binding", "a proof of a key that the voucher is not bound to", Box::new(|world| { let voucher = bound(world, &jkt(&bare(world.stranger.jwk()))); let dpop = vec![Proof::honest(world, &voucher).sign().into_bytes()]; Sent { authorization: vec![format!("DPoP {voucher}").into_bytes()], dpop, ..Sent::default() } })),
+        no(401, "dpop_binding", "a proof for another voucher", proof_claim("ath", json!("fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo"))),
+        no(401, "dpop_binding", "a proof with the hash in hexadecimal", with_proofs(|world, voucher| { let mut proof = Proof::honest(world, voucher); proof.claims["ath"] = json!(BigNum::from_slice(&sha256(voucher.as_bytes())).unwrap().to_hex_str().unwrap().to_lowercase()); vec![proof.sign().into_bytes()] })),
+        no(401, "expired", "an expired voucher with its proof", Box::new(|world| { let mut draft = world.draft(); for (name, offset) in [("iat", -700), ("nbf", -700), ("exp", -100)] { draft.claims.insert(name.to_owned(), json!(world.now() + offset)); } draft.claims.insert("cnf".to_owned(), json!({"jkt": jkt(&holder_jwk())})); let voucher = draft.sign(&world.signer).unwrap(); let dpop = vec![Proof::honest(world, &voucher).sign().into_bytes()]; Sent { authorization: vec![format!("DPoP {voucher}").into_bytes()], dpop, ..Sent::default() } })),
+    ]
+}
+
+/// A call that is good once.
+pub(crate) fn bound_call(world: &World) -> Sent {
+    proof(|_, _| {})(world)
 }
 
 /// Cases that hold at one instant only, for a clock that stands still.
@@ -515,5 +724,9 @@ pub(crate) fn boundaries() -> Vec<Case> {
         ok("five seconds ahead", at(5, 5, 600)),
         no(401, "not_yet_valid", "six seconds ahead", at(6, 6, 600)),
         no(401, "not_yet_valid", "nbf six seconds ahead", at(0, 6, 600)),
+        ok("a proof of seventy seconds ago", proof_at(-70)),
+        no(401, "dpop_time", "a proof of seventy-one seconds ago", proof_at(-71)),
+        ok("a proof of ten seconds ahead", proof_at(10)),
+        no(401, "dpop_time", "a proof of eleven seconds ahead", proof_at(11)),
     ]
 }

@@ -108,7 +108,7 @@ fn eservice() -> EService {
 
 async fn verify(verifier: &Verifier, token: &str) -> Result<(), VoucherRefusal> {
     let header = format!("Bearer {token}");
-    let credentials = Credentials { authorization: vec![header.as_bytes()], query: "" };
+    let credentials = Credentials { authorization: vec![header.as_bytes()], ..Credentials::default() };
     verifier.verify(&credentials).await.map(drop)
 }
 
