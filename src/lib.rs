@@ -5,6 +5,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod registry;
+pub mod intake;
 pub mod siuss;
 pub mod store;
 pub mod voucher;

@@ -1,0 +1,325 @@
+//! Which field each column of a CSV feeds, and how a row becomes an [`Element`].
+
+use crate::siuss::element::Element;
+use crate::siuss::fields::{self, Field};
+use crate::siuss::notice::{Notice, Rule, Severity};
+use crate::siuss::values::Kind;
+
+use super::mapping::Mapping;
+
+pub(super) static HEADER: Rule = Rule {
+    code: "CSV-01",
+    severity: Severity::Errore,
+    summary: "Ogni colonna ha un nome conosciuto, o è nel file di mappatura, e compare una volta sola",
+    source: "Fatti SIUSS, «The CSV layout»",
+};
+static MIXED: Rule = Rule {
+    code: "CSV-03",
+    severity: Severity::Errore,
+    summary: "Una riga è di un beneficiario con CodiceFiscale, o di un minore con IDBeneficiario, non di entrambi",
+    source: "Fatti SIUSS, «The CSV layout»",
+};
+
+/// The element that an attribute belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    Beneficiario,
+    Anagrafica,
+    Indirizzo,
+    Prestazione,
+    Sina,
+    /// A list within `SINA`: the container, and the element of one value.
+    SinaList(&'static str),
+    Sinba,
+    /// A list within `SINBA`.
+    SinbaList(&'static str),
+}
+
+/// Where the values of a column go.
+#[derive(Clone, Copy, Debug)]
+struct Target {
+    owner: Owner,
+    name: &'static str,
+    kind: Kind,
+}
+
+/// A column: its targets in the two kinds of record.
+#[derive(Clone, Debug)]
+struct Column {
+    name: String,
+    ps: Option<Target>,
+    sinba: Option<Target>,
+}
+
+/// The attributes of a person's benefit, by the element that they belong to.
+const PS: &[(Owner, &[Field])] = &[
+    (Owner::Beneficiario, fields::BENEFICIARIO),
+    (Owner::Anagrafica, fields::ANAGRAFICA),
+    (Owner::Indirizzo, fields::INDIRIZZO),
+    (Owner::Prestazione, fields::PRESTAZIONE),
+    (Owner::Sina, fields::SINA),
+];
+
+/// Fields with several values: the name of the column, the list, the element of one value.
+const LISTS: &[(&str, Owner, &str)] = &[
+    ("NecessitaInterventiSociali", Owner::SinaList("NecessitaInterventiSociali"), "CodicePrestazione"),
+    ("InvaliditaCivile", Owner::SinaList("InvaliditaCivile"), "InvCiv"),
+    ("Prestazioni", Owner::SinbaList("Prestazioni"), "CodicePrestazione"),
+    ("ComposizioneFamiglia", Owner::SinbaList("Famiglia"), "ComposizioneFamiglia"),
+];
+
+/// The columns of a file.
+#[derive(Debug)]
+pub(super) struct Columns(Vec<Column>);
+
+/// Faults of a header that are told one by one.
+const MOST_FAULTS: usize = 20;
+
+impl Columns {
+    /// Reads a header row.
+    pub(super) fn read<'a>(
+        header: impl Iterator<Item = &'a str>,
+        mapping: &Mapping,
+    ) -> Result<Self, Vec<Notice>> {
+        let mut columns: Vec<Column> = Vec::new();
+        let mut faults = Vec::new();
+        let mut untold = 0_usize;
+        for name in header {
+            let fault = match column(name.trim(), mapping) {
+                Ok(column) => {
+                    let twice = columns
+                        .iter()
+                        .any(|other| other.targets().any(|target| column.targets().any(|own| own == target)));
+                    columns.push(column);
+                    twice.then(|| repeated(name))
+                }
+                Err(fault) => Some(fault),
+            };
+            match fault {
+                Some(fault) if faults.len() < MOST_FAULTS => faults.push(fault),
+                Some(_) => untold += 1,
+                None => {}
+            }
+        }
+        if untold > 0 {
+            let message = format!("Ci sono altre {untold} colonne sconosciute o ripetute.");
+            faults.push(Notice::new(
+                &HEADER,
+                "intestazione",
+                "",
+                message,
+                "Controllare l'intestazione del file.",
+            ));
+        }
+        if faults.is_empty() { Ok(Self(columns)) } else { Err(faults) }
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The record of a row, and what is wrong with it as a row.
+    pub(super) fn element<'a>(
+        &self,
+        line: u64,
+        values: impl Iterator<Item = &'a str> + Clone,
+    ) -> (Element, Vec<Notice>) {
+        let mut notices = Vec::new();
+        let filled = |name: &str| {
+            self.0.iter().zip(values.clone()).any(|(column, value)| {
+                !value.trim().is_empty() && column.targets().any(|(_, target)| target == name)
+            })
+        };
+        let is_sinba = filled("IDBeneficiario");
+        if is_sinba && filled("CodiceFiscale") {
+            notices.push(Notice::new(
+                &MIXED,
+                "IDBeneficiario",
+                "",
+                "La riga ha sia CodiceFiscale sia IDBeneficiario.",
+                "Tenere CodiceFiscale per una prestazione, o IDBeneficiario per un minore in carico (SINBA).",
+            ));
+        }
+        let mut row = Row::new(is_sinba, line);
+        for (column, value) in self.0.iter().zip(values) {
+            let value = value.trim();
+            if value.is_empty() {
+                continue;
+            }
+            match if is_sinba { column.sinba } else { column.ps } {
+                Some(target) => row.set(target, value),
+                // A mapped column without a target is one that the mapping says to ignore.
+                None if column.ps.is_none() && column.sinba.is_none() => {}
+                None => notices.push(Notice::new(
+                    &MIXED,
+                    column.name.clone(),
+                    value,
+                    format!(
+                        "La colonna {} non riguarda {}.",
+                        column.name,
+                        if is_sinba {
+                            "un minore in carico (SINBA)"
+                        } else {
+                            "una prestazione (PS_PSA_SINA)"
+                        }
+                    ),
+                    "Lasciarla vuota in questa riga.",
+                )),
+            }
+        }
+        (row.finish(), notices)
+    }
+}
+
+impl Column {
+    /// The element and the attribute that it feeds, in each kind of record.
+    fn targets(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let ps = self.ps.map(|target| ("PS", target));
+        let sinba = self.sinba.map(|target| ("SINBA", target));
+        ps.into_iter().chain(sinba).map(|(tipo, target)| match target.owner {
+            Owner::SinaList(list) | Owner::SinbaList(list) => (tipo, list),
+            _ => (tipo, target.name),
+        })
+    }
+}
+
+/// The column called `name` in the file.
+fn column(name: &str, mapping: &Mapping) -> Result<Column, Notice> {
+    let field = match mapping.field(name) {
+        Some("") => return Ok(Column { name: name.to_owned(), ps: None, sinba: None }),
+        Some(field) => field,
+        None => name,
+    };
+    let is = |candidate: &str| candidate.eq_ignore_ascii_case(field);
+    let ps = PS.iter().find_map(|(owner, fields)| {
+        let found = fields.iter().find(|known| is(known.name) || known.bx.is_some_and(is))?;
+        Some(Target { owner: *owner, name: found.name, kind: found.kind })
+    });
+    let list = LISTS.iter().find(|(known, ..)| is(known)).map(|(_, owner, item)| (*owner, *item));
+    let list = list.map(|(owner, name)| Target { owner, name, kind: Kind::Text });
+    let (ps_list, sinba_list) = match list {
+        Some(target) if matches!(target.owner, Owner::SinaList(_)) => (Some(target), None),
+        other => (None, other),
+    };
+    let sinba = fields::SINBA.iter().find(|known| is(known.name));
+    let sinba = sinba.map(|found| Target { owner: Owner::Sinba, name: found.name, kind: found.kind });
+    let column = Column { name: field.to_owned(), ps: ps.or(ps_list), sinba: sinba.or(sinba_list) };
+    if column.ps.is_none() && column.sinba.is_none() {
+        return Err(unknown(name, field));
+    }
+    Ok(column)
+}
+
+fn unknown(name: &str, field: &str) -> Notice {
+    let mut known: Vec<&str> =
+        PS.iter().flat_map(|(_, fields)| fields.iter().map(|field| field.name)).collect();
+    known.extend(fields::SINBA.iter().map(|field| field.name));
+    known.extend(LISTS.iter().map(|(name, ..)| *name));
+    let remedy = match fields::nearest(field, &known) {
+        Some(near) => format!("Forse è {near}: correggere l'intestazione, o dirlo nel file di mappatura."),
+        None => "Togliere la colonna, o dire nel file di mappatura quale campo contiene.".to_owned(),
+    };
+    let message = if name.is_empty() {
+        "Una colonna non ha nome.".to_owned()
+    } else if name == field {
+        format!("La colonna «{}» non è conosciuta.", short(name))
+    } else {
+        format!(
+            "Il file di mappatura associa la colonna «{}» a {}, che non esiste.",
+            short(name),
+            short(field)
+        )
+    };
+    Notice { line: Some(1), ..Notice::new(&HEADER, short(name), "", message, remedy) }
+}
+
+fn repeated(name: &str) -> Notice {
+    let name = short(name.trim());
+    let message = format!("La colonna «{name}» ripete un campo che un'altra colonna contiene già.");
+    Notice { line: Some(1), ..Notice::new(&HEADER, name, "", message, "Tenere una sola colonna per campo.") }
+}
+
+/// As much of a name as a message repeats.
+fn short(name: &str) -> String {
+    name.chars().take(64).collect()
+}
+
+/// A row on its way to an [`Element`].
+struct Row {
+    record: Element,
+    anagrafica: Element,
+    indirizzo: Element,
+    prestazione: Element,
+    sina: Element,
+    /// The lists of `SINA` or `SINBA`, in the order of the schema.
+    lists: [Element; 2],
+    is_sinba: bool,
+}
+
+impl Row {
+    fn new(is_sinba: bool, line: u64) -> Self {
+        let element = |name| Element::new(name, line);
+        let (record, lists) = if is_sinba {
+            ("SINBA", ["Prestazioni", "Famiglia"])
+        } else {
+            ("Beneficiario", ["NecessitaInterventiSociali", "InvaliditaCivile"])
+        };
+        Self {
+            record: element(record),
+            anagrafica: element("Anagrafica"),
+            indirizzo: element("Indirizzo"),
+            prestazione: element("PrestazioniSociali"),
+            sina: element("SINA"),
+            lists: lists.map(element),
+            is_sinba,
+        }
+    }
+
+    fn set(&mut self, target: Target, value: &str) {
+        let owner = match target.owner {
+            Owner::Beneficiario | Owner::Sinba => &mut self.record,
+            Owner::Anagrafica => &mut self.anagrafica,
+            Owner::Indirizzo => &mut self.indirizzo,
+            Owner::Prestazione => &mut self.prestazione,
+            Owner::Sina => &mut self.sina,
+            Owner::SinaList(list) | Owner::SinbaList(list) => {
+                let Some(list) = self.lists.iter_mut().find(|element| element.name == list) else { return };
+                let line = list.line;
+                for value in value.split('|').map(str::trim).filter(|value| !value.is_empty()) {
+                    list.children.push(Element { text: value.to_owned(), ..Element::new(target.name, line) });
+                }
+                return;
+            }
+        };
+        owner.attributes.push((target.name.to_owned(), canonical(target.kind, value)));
+    }
+
+    fn finish(mut self) -> Element {
+        if self.is_sinba {
+            self.record.children.extend(self.lists);
+            return self.record;
+        }
+        self.sina.children = self.lists.into_iter().filter(|list| !list.children.is_empty()).collect();
+        if !self.sina.attributes.is_empty() || !self.sina.children.is_empty() {
+            self.prestazione.children.push(self.sina);
+        }
+        self.record.children.extend([self.anagrafica, self.indirizzo, self.prestazione]);
+        self.record
+    }
+}
+
+/// `value` as XML writes it: the two forms of a date, the comma of decimals.
+fn canonical(kind: Kind, value: &str) -> String {
+    match kind {
+        Kind::Number if !value.contains('.') => value.replacen(',', ".", 1),
+        Kind::Text | Kind::Number => value.to_owned(),
+        Kind::Day => {
+            let mut parts = value.split('/');
+            match (parts.next(), parts.next(), parts.next(), parts.next()) {
+                (Some(day), Some(month), Some(year), None) => format!("{year}-{month}-{day}"),
+                _ => value.to_owned(),
+            }
+        }
+    }
+}

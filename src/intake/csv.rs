@@ -1,0 +1,154 @@
+//! CSV: a header row, then one record in each row.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use csv::{ErrorKind, StringRecord};
+
+use crate::siuss::notice::{Notice, Rule, Severity};
+use crate::siuss::tables::Nomenclatore;
+
+use super::Taken;
+use super::columns::{Columns, HEADER};
+use super::mapping::Mapping;
+
+static ROW: Rule = Rule {
+    code: "CSV-02",
+    severity: Severity::Errore,
+    summary: "Ogni riga ha tanti valori quante sono le colonne, e una lunghezza ragionevole",
+    source: "Fatti SIUSS, «The CSV layout»",
+};
+
+/// Bytes of one row, or of the header.
+const LONGEST_ROW: usize = 1024 * 1024;
+
+/// The rows of a file.
+pub(super) struct Rows<'a, R> {
+    reader: csv::Reader<Bounded<R>>,
+    columns: Columns,
+    nomenclatore: &'a Nomenclatore,
+    record: StringRecord,
+    ended: bool,
+}
+
+impl<'a, R: Read> Rows<'a, R> {
+    /// Reads the header of `source`, UTF-8.
+    pub(super) fn new(
+        source: R,
+        mapping: &Mapping,
+        nomenclatore: &'a Nomenclatore,
+    ) -> Result<Self, Vec<Notice>> {
+        let mut source = BufReader::with_capacity(64 * 1024, source);
+        let start = source.fill_buf().map_err(|error| vec![super::unreadable(&error)])?;
+        let delimiter = delimiter(start);
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(delimiter)
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(Bounded { source, left: LONGEST_ROW });
+        let mut record = StringRecord::new();
+        match reader.read_record(&mut record) {
+            Ok(true) => {}
+            Ok(false) => return Err(vec![empty()]),
+            Err(error) => return Err(vec![unreadable_row(1, &error)]),
+        }
+        let columns = Columns::read(record.iter(), mapping)?;
+        Ok(Self { reader, columns, nomenclatore, record, ended: false })
+    }
+
+    fn row(&self, line: u64) -> Taken {
+        if self.record.len() != self.columns.count() {
+            let message =
+                format!("La riga ha {} valori, le colonne sono {}.", self.record.len(), self.columns.count());
+            let remedy = "Controllare separatori e virgolette della riga.";
+            return Taken::fault(line, Notice::new(&ROW, "riga", "", message, remedy));
+        }
+        let (element, notices) = self.columns.element(line, self.record.iter());
+        Taken::judge(element, notices, self.nomenclatore)
+    }
+}
+
+impl<R: Read> Iterator for Rows<'_, R> {
+    type Item = Taken;
+
+    fn next(&mut self) -> Option<Taken> {
+        while !self.ended {
+            self.reader.get_mut().left = LONGEST_ROW;
+            let line = self.reader.position().line();
+            match self.reader.read_record(&mut self.record) {
+                Ok(true) => {
+                    let line = self.record.position().map_or(line, csv::Position::line);
+                    // A row of empty cells is what a spreadsheet leaves below the last one.
+                    if self.record.iter().any(|value| !value.trim().is_empty()) {
+                        return Some(self.row(line));
+                    }
+                }
+                Ok(false) => self.ended = true,
+                Err(error) => {
+                    self.ended = true;
+                    return Some(Taken::fault(line, unreadable_row(line, &error)));
+                }
+            }
+        }
+        None
+    }
+}
+
+/// `;` or `,`, whichever the header has more of outside quotes.
+fn delimiter(start: &[u8]) -> u8 {
+    let mut quoted = false;
+    let (mut semicolons, mut commas) = (0_usize, 0_usize);
+    for byte in start {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\n' if !quoted => break,
+            b';' if !quoted => semicolons += 1,
+            b',' if !quoted => commas += 1,
+            _ => {}
+        }
+    }
+    if commas > semicolons { b',' } else { b';' }
+}
+
+fn empty() -> Notice {
+    let message = "Il file è vuoto: manca la riga d'intestazione.";
+    Notice::new(&HEADER, "intestazione", "", message, "Scrivere i nomi delle colonne nella prima riga.")
+}
+
+fn unreadable_row(line: u64, error: &csv::Error) -> Notice {
+    let (message, remedy) = match error.kind() {
+        ErrorKind::Io(cause)
+            if cause.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<RowTooLong>) =>
+        {
+            (
+                format!("Da questa riga in poi non si trova la fine della riga entro {LONGEST_ROW} byte."),
+                "Controllare che il file sia un CSV e che le virgolette aperte siano chiuse.",
+            )
+        }
+        _ => (
+            "Da questa riga in poi il file non si può leggere.".to_owned(),
+            "Salvare di nuovo il file come CSV in UTF-8 e ripetere.",
+        ),
+    };
+    Notice { line: Some(line), ..Notice::new(&ROW, "riga", "", message, remedy) }
+}
+
+/// A source that stops at a row longer than it lets pass.
+struct Bounded<R> {
+    source: BufReader<R>,
+    left: usize,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the row is too long")]
+struct RowTooLong;
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Err(io::Error::other(RowTooLong));
+        }
+        let count = self.source.read(out)?;
+        self.left = self.left.saturating_sub(count);
+        Ok(count)
+    }
+}

@@ -1,0 +1,183 @@
+//! Which encoding a file is in, and its text as UTF-8.
+//!
+//! Facts of SIUSS, "The CSV layout": CSV is UTF-8 or Windows-1252, which is detected; XML is UTF-8, UTF-16 with a
+//! byte-order mark, ISO-8859-1 or Windows-1252, as it declares.
+
+use std::fs::File;
+use std::io::{self, Read, Seek};
+
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+
+use crate::siuss::notice::{Notice, Rule, Severity};
+use crate::siuss::xml;
+
+static ENCODED: Rule = Rule {
+    code: "FILE-02",
+    severity: Severity::Errore,
+    summary: "Il file è in una codifica ammessa, una sola dall'inizio alla fine",
+    source: "Fatti SIUSS, «The CSV layout»",
+};
+
+const CHUNK: usize = 64 * 1024;
+
+/// The encoding of a CSV file, by reading it once from end to end: a letter with an accent may be in its last line.
+///
+/// Leaves the file at its beginning.
+pub(super) fn csv_encoding(file: &mut File) -> io::Result<Result<&'static Encoding, Vec<Notice>>> {
+    let mut chunk = vec![0; CHUNK];
+    let mut pending = Vec::new();
+    let mut lines: u64 = 1;
+    let (mut accents, mut broken) = (0_u64, 0_u64);
+    let mut first_broken = None;
+    let mut start = true;
+    loop {
+        let count = file.read(&mut chunk)?;
+        pending.extend_from_slice(chunk.get(..count).unwrap_or_default());
+        if std::mem::take(&mut start)
+            && (pending.starts_with(b"\xFF\xFE") || pending.starts_with(b"\xFE\xFF"))
+        {
+            return Ok(Err(vec![utf16_csv()]));
+        }
+        let last = count == 0;
+        let mut rest = 0;
+        for part in pending.utf8_chunks() {
+            accents += u64::from(!part.valid().is_ascii());
+            lines += u64::try_from(memchr::memchr_iter(b'\n', part.valid().as_bytes()).count()).unwrap_or(0);
+            // A sequence that the chunk cuts is not broken: it is looked at again with what follows.
+            let cut = !last && part.invalid().len() < 4 && pending.ends_with(part.invalid());
+            if cut && !part.invalid().is_empty() {
+                rest = part.invalid().len();
+            } else if !part.invalid().is_empty() {
+                broken += 1;
+                first_broken = first_broken.or(Some(lines));
+            }
+        }
+        if last {
+            break;
+        }
+        pending.drain(..pending.len().saturating_sub(rest));
+    }
+    file.rewind()?;
+    Ok(match first_broken {
+        None => Ok(UTF_8),
+        // Windows-1252 hardly ever has a sequence that is also UTF-8: many of them mean a file in UTF-8 that is damaged.
+        Some(line) if accents > broken => Err(vec![damaged(line)]),
+        Some(_) => Ok(WINDOWS_1252),
+    })
+}
+
+fn utf16_csv() -> Notice {
+    Notice::new(
+        &ENCODED,
+        "file",
+        "UTF-16",
+        "Il file CSV è in UTF-16, che non è ammesso.",
+        "Salvarlo di nuovo come CSV in UTF-8.",
+    )
+}
+
+fn damaged(line: u64) -> Notice {
+    Notice {
+        line: Some(line),
+        ..Notice::new(
+            &ENCODED,
+            "file",
+            "",
+            format!("Il file è in UTF-8, ma alla riga {line} ha un carattere rovinato."),
+            "Correggere il carattere, o salvare di nuovo il file in UTF-8 dal programma di origine.",
+        )
+    }
+}
+
+/// The encoding of an XML file, and what its parser may find declared. Leaves the file at its beginning.
+pub(super) fn xml_encoding(
+    file: &mut File,
+) -> io::Result<Result<(&'static Encoding, xml::Encoding), Vec<Notice>>> {
+    let mut start = Vec::new();
+    file.by_ref().take(512).read_to_end(&mut start)?;
+    file.rewind()?;
+    if start.starts_with(b"\xFF\xFE") {
+        return Ok(Ok((UTF_16LE, xml::Encoding::Converted)));
+    }
+    if start.starts_with(b"\xFE\xFF") {
+        return Ok(Ok((UTF_16BE, xml::Encoding::Converted)));
+    }
+    Ok(match declared(&start).map(|name| name.to_ascii_lowercase()).as_deref() {
+        None | Some("utf-8") => Ok((UTF_8, xml::Encoding::Utf8)),
+        Some("iso-8859-1" | "windows-1252") => Ok((WINDOWS_1252, xml::Encoding::Converted)),
+        Some(name) => Err(vec![unsupported(name)]),
+    })
+}
+
+fn unsupported(name: &str) -> Notice {
+    let remedy = "Salvare il file in UTF-8, UTF-16 con BOM, ISO-8859-1 o Windows-1252, e dichiararlo così.";
+    Notice::new(&ENCODED, "encoding", name, format!("La codifica {name} non è ammessa."), remedy)
+}
+
+/// The encoding that an XML declaration names.
+fn declared(start: &[u8]) -> Option<String> {
+    let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start);
+    let text = String::from_utf8_lossy(start.strip_prefix(b"<?xml")?).into_owned();
+    let (declaration, _) = text.split_once("?>")?;
+    let (_, value) = declaration.split_once("encoding")?;
+    let value = value.trim_start().strip_prefix('=')?.trim_start();
+    let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    value.strip_prefix(quote)?.split_once(quote).map(|(name, _)| name.to_owned())
+}
+
+/// The text of a source as UTF-8, without byte-order mark; a malformed sequence is an error.
+pub(super) struct Decoded<R> {
+    source: R,
+    decoder: Decoder,
+    raw: Vec<u8>,
+    text: Vec<u8>,
+    given: usize,
+    ended: bool,
+}
+
+impl<R: Read> Decoded<R> {
+    pub(super) fn new(source: R, encoding: &'static Encoding) -> Self {
+        Self {
+            source,
+            decoder: encoding.new_decoder_with_bom_removal(),
+            raw: Vec::new(),
+            text: Vec::new(),
+            given: 0,
+            ended: false,
+        }
+    }
+
+    /// Decodes the next chunk of the source.
+    fn refill(&mut self) -> io::Result<()> {
+        self.raw.resize(CHUNK, 0);
+        let count = self.source.read(&mut self.raw)?;
+        self.ended = count == 0;
+        self.given = 0;
+        let raw = self.raw.get(..count).unwrap_or_default();
+        let room = self
+            .decoder
+            .max_utf8_buffer_length_without_replacement(count)
+            .ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        self.text.resize(room, 0);
+        let (result, _, written) =
+            self.decoder.decode_to_utf8_without_replacement(raw, &mut self.text, self.ended);
+        self.text.truncate(written);
+        match result {
+            DecoderResult::InputEmpty => Ok(()),
+            DecoderResult::OutputFull | DecoderResult::Malformed(..) => {
+                Err(io::Error::new(io::ErrorKind::InvalidData, "malformed text"))
+            }
+        }
+    }
+}
+
+impl<R: Read> Read for Decoded<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while self.given == self.text.len() && !self.ended {
+            self.refill()?;
+        }
+        let count = self.text.get(self.given..).unwrap_or_default().read(out)?;
+        self.given += count;
+        Ok(count)
+    }
+}

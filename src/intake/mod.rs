@@ -1,0 +1,178 @@
+//! Reads what people have, CSV and XML, into the records of [`crate::siuss`], and says what it refuses and why.
+//!
+//! One record of the source at a time, in bounded memory, whatever the size of the file. [`read`] gives the records in
+//! the order of the source; a benefit that crosses calendar years gives several records at once. Nothing here touches
+//! a database: whether a record is new is for the registry to say.
+
+mod columns;
+mod csv;
+mod decode;
+mod mapping;
+pub mod report;
+mod xml;
+
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::path::Path;
+
+use crate::siuss::element::Element;
+use crate::siuss::notice::{Notice, Rule, Severity, refuses};
+use crate::siuss::record::Record;
+use crate::siuss::tables::Nomenclatore;
+use crate::siuss::{rules, split};
+
+pub use mapping::{Mapping, MappingError};
+
+static READABLE: Rule = Rule {
+    code: "FILE-01",
+    severity: Severity::Errore,
+    summary: "Il file si può leggere dall'inizio alla fine",
+    source: "Prodotto",
+};
+
+/// The forms that are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// A table with a header row.
+    Csv,
+    /// A SIUSS web-upload file.
+    Xml,
+}
+
+impl Format {
+    /// The form of the file at `path`: by its extension, else by its first character.
+    fn of(path: &Path, file: &mut File) -> io::Result<Self> {
+        let extension =
+            path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
+        match extension.as_deref() {
+            Some("csv") => return Ok(Self::Csv),
+            Some("xml") => return Ok(Self::Xml),
+            _ => {}
+        }
+        let mut start = [0; 64];
+        let count = file.read(&mut start)?;
+        file.rewind()?;
+        let first = start.iter().take(count).find(|byte| byte.is_ascii_graphic());
+        Ok(if first == Some(&b'<') { Self::Xml } else { Self::Csv })
+    }
+}
+
+/// One record of the source, read and judged.
+#[derive(Debug)]
+pub struct Taken {
+    /// The line on which it begins, from 1.
+    pub line: u64,
+    /// `ProtocolloDomanda` or `IDBeneficiario`, as far as it could be read.
+    pub label: String,
+    /// What can be published: empty when it is refused.
+    pub records: Vec<Record>,
+    /// What is to be said of it.
+    pub notices: Vec<Notice>,
+}
+
+impl Taken {
+    /// Something to say that belongs to no record: the file itself is at fault.
+    fn fault(line: u64, notice: Notice) -> Self {
+        Self { line, label: String::new(), records: Vec::new(), notices: vec![notice] }
+    }
+
+    /// Whether it is refused.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        refuses(&self.notices)
+    }
+
+    /// Judges `element`, of which `notices` says what is wrong already.
+    fn judge(element: Element, mut notices: Vec<Notice>, nomenclatore: &Nomenclatore) -> Self {
+        let line = element.line;
+        let label = label(&element);
+        let mut records = Vec::new();
+        for part in split::by_year(element) {
+            let Some(record) = Record::read(&part, &mut notices) else { continue };
+            notices.extend(rules::check(&record, nomenclatore));
+            records.push(record);
+        }
+        notices.dedup();
+        // The parts of one source record go together: half a benefit would be a wrong benefit.
+        if refuses(&notices) {
+            records.clear();
+        }
+        Self { line, label, records, notices }
+    }
+}
+
+/// By what staff find the record again.
+fn label(element: &Element) -> String {
+    let label = match element.child("PrestazioniSociali") {
+        Some(prestazione) => prestazione.attribute("ProtocolloDomanda"),
+        None => element.attribute("IDBeneficiario"),
+    };
+    label.unwrap_or_default().chars().take(64).collect()
+}
+
+/// How to read a source.
+#[derive(Debug)]
+pub struct Options<'a> {
+    /// The ente whose records they are: a file that names another is refused.
+    pub ente: &'a str,
+    /// The form; `None`: by extension and content.
+    pub format: Option<Format>,
+    /// Names of columns that are not those of the attributes.
+    pub mapping: &'a Mapping,
+    /// The nomenclature of benefits.
+    pub nomenclatore: &'a Nomenclatore,
+}
+
+/// The records of the file at `path`, or what makes it unreadable from its first line.
+///
+/// `progress` is told how many bytes were read, as they are.
+pub fn read<'a>(
+    path: &Path,
+    options: &Options<'a>,
+    progress: impl Fn(u64) + 'a,
+) -> Result<Box<dyn Iterator<Item = Taken> + 'a>, Vec<Notice>> {
+    let cannot_read = |error: io::Error| vec![unreadable(&error)];
+    let mut file = File::open(path).map_err(cannot_read)?;
+    let format = match options.format {
+        Some(format) => format,
+        None => Format::of(path, &mut file).map_err(cannot_read)?,
+    };
+    match format {
+        Format::Csv => {
+            let encoding = decode::csv_encoding(&mut file).map_err(cannot_read)??;
+            let source = decode::Decoded::new(Counted { file, progress }, encoding);
+            Ok(Box::new(csv::Rows::new(source, options.mapping, options.nomenclatore)?))
+        }
+        Format::Xml => {
+            let (encoding, declared) = decode::xml_encoding(&mut file).map_err(cannot_read)??;
+            let source = decode::Decoded::new(Counted { file, progress }, encoding);
+            Ok(Box::new(xml::Records::new(source, declared, options.ente, options.nomenclatore)))
+        }
+    }
+}
+
+/// What is said of a file that cannot be read.
+fn unreadable(error: &io::Error) -> Notice {
+    let reason = match error.kind() {
+        io::ErrorKind::NotFound => "non esiste".to_owned(),
+        io::ErrorKind::PermissionDenied => "non si ha il permesso di leggerlo".to_owned(),
+        io::ErrorKind::IsADirectory => "è una cartella".to_owned(),
+        _ => format!("la lettura non è riuscita ({error})"),
+    };
+    let message = format!("Il file non si può leggere: {reason}.");
+    Notice::new(&READABLE, "file", "", message, "Controllare il nome e i permessi del file.")
+}
+
+/// A file that tells how far it was read.
+struct Counted<P> {
+    file: File,
+    progress: P,
+}
+
+impl<P: Fn(u64)> Read for Counted<P> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(out)?;
+        (self.progress)(u64::try_from(count).unwrap_or(u64::MAX));
+        Ok(count)
+    }
+}

@@ -1,0 +1,131 @@
+//! The report of an import: one entry for each refusal or warning, in the order of the source, as CSV or JSON.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::siuss::notice::{Notice, Severity};
+
+use super::Taken;
+
+/// One entry.
+#[derive(Debug, Serialize)]
+pub struct Entry<'a> {
+    /// The line of the source, from 1.
+    pub line: u64,
+    /// The rule's code.
+    pub rule: &'a str,
+    /// `errore` or `avviso`.
+    pub severity: Severity,
+    /// The attribute or element.
+    pub field: &'a str,
+    /// Its id in the layout of the mass upload.
+    pub bx: Option<&'a str>,
+    /// The value that was read.
+    pub value: &'a str,
+    /// What is wrong.
+    pub message: &'a str,
+    /// What to do.
+    pub remedy: &'a str,
+    /// `ProtocolloDomanda` or `IDBeneficiario`.
+    pub record: &'a str,
+}
+
+impl<'a> Entry<'a> {
+    /// What `notice` says of `taken`. The line is the record's: an XML record may begin above the faulty element.
+    #[must_use]
+    pub fn new(taken: &'a Taken, notice: &'a Notice) -> Self {
+        Self {
+            line: notice.line.unwrap_or(taken.line),
+            rule: notice.rule.code,
+            severity: notice.rule.severity,
+            field: &notice.field,
+            bx: notice.bx,
+            value: &notice.value,
+            message: &notice.message,
+            remedy: &notice.remedy,
+            record: &taken.label,
+        }
+    }
+}
+
+/// A report on its way to a file, written as the import goes.
+#[derive(Debug)]
+pub enum Report {
+    /// A table, safe to open in a spreadsheet.
+    Csv(Box<csv::Writer<File>>),
+    /// An array of objects.
+    Json {
+        /// The file.
+        out: BufWriter<File>,
+        /// Whether an entry was written.
+        begun: bool,
+    },
+}
+
+impl Report {
+    /// A report at `path`, whose extension tells its form: `.json`, else CSV. It is readable by its owner alone, for
+    /// it repeats what the source says of people.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let mut options = File::options();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path)?;
+        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+            return Ok(Self::Json { out: BufWriter::new(file), begun: false });
+        }
+        let mut out = csv::WriterBuilder::new().delimiter(b';').from_writer(file);
+        out.write_record([
+            "line", "rule", "severity", "field", "bx", "value", "message", "remedy", "record",
+        ])?;
+        Ok(Self::Csv(Box::new(out)))
+    }
+
+    /// Writes one entry.
+    pub fn write(&mut self, entry: &Entry<'_>) -> io::Result<()> {
+        match self {
+            Self::Csv(out) => {
+                let severity = match entry.severity {
+                    Severity::Errore => "errore",
+                    Severity::Avviso => "avviso",
+                };
+                let line = entry.line.to_string();
+                let cells = [
+                    line.as_str(),
+                    entry.rule,
+                    severity,
+                    entry.field,
+                    entry.bx.unwrap_or_default(),
+                    entry.value,
+                    entry.message,
+                    entry.remedy,
+                    entry.record,
+                ];
+                out.write_record(cells.map(spreadsheet_safe)).map_err(io::Error::from)
+            }
+            Self::Json { out, begun } => {
+                out.write_all(if std::mem::replace(begun, true) { b",\n" } else { b"[\n" })?;
+                serde_json::to_writer(out, entry).map_err(io::Error::from)
+            }
+        }
+    }
+
+    /// Ends the report.
+    pub fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Csv(mut out) => out.flush(),
+            Self::Json { mut out, begun } => {
+                out.write_all(if begun { b"\n]\n" } else { b"[]\n" })?;
+                out.flush()
+            }
+        }
+    }
+}
+
+/// A cell that a spreadsheet takes for text, never for a formula.
+fn spreadsheet_safe(cell: &str) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
+}
