@@ -1,11 +1,29 @@
 //! `waas-comuni`: the e-service *WaaS.Comuni* of an Italian municipality.
+//!
+//! The rooms, from the inside out; each knows those above it, and none below:
+//!
+//! | room | what happens there |
+//! |---|---|
+//! | [`siuss`] | the language of the flows: typed records, rules, XML. Pure |
+//! | [`clock`], [`config`], [`telemetry`] | time, settings, logs |
+//! | [`store`] | the two databases behind one door |
+//! | [`intake`] | reads what people have into records, and reports what it refuses |
+//! | [`voucher`] | who is calling |
+//! | [`registry`] | the benefits, the feed of flows, the outcomes |
+//! | [`call_log`] | what callers did, and their thresholds |
+//! | [`import`] | the way of a benefit: from a file to the feed |
+//! | [`api`] | what INPS sees |
+//! | [`cli`] | one file per command |
 
+pub mod api;
 pub mod call_log;
 pub mod cli;
 pub mod clock;
 pub mod config;
-pub mod registry;
+pub mod import;
 pub mod intake;
+pub mod registry;
 pub mod siuss;
 pub mod store;
+pub mod telemetry;
 pub mod voucher;

@@ -3,14 +3,21 @@
 //! What a command prints is for people; under `--json` it is for programs. Exit codes: 0 done, 1 not done, 2 the
 //! command or the configuration cannot be understood.
 
+mod config_check;
+mod import;
+mod openapi;
+mod serve;
 mod voucher;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::Runtime;
 
+use crate::config::check::Finding;
 use crate::config::{self, Config, ConfigError, EService};
+use crate::telemetry::{self, LogFormat};
 
 /// The e-service WaaS.Comuni of an Italian municipality: its social benefits, pulled by INPS over PDND.
 #[derive(Debug, Parser)]
@@ -28,11 +35,22 @@ pub(crate) struct Globals {
     /// Configuration file; waas-comuni.toml if it is there.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Form of the logs, which go to standard error.
+    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORM")]
+    log: LogFormat,
+    /// Log more; twice, everything.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Args),
+    Import(import::Args),
+    Check(import::CheckArgs),
     Voucher(voucher::Args),
+    Openapi(openapi::Args),
+    Config(config_check::Args),
 }
 
 /// Why a command could not do its work.
@@ -41,6 +59,9 @@ pub(crate) enum CliError {
     /// The configuration cannot be used.
     #[error("{0}")]
     Config(#[from] ConfigError),
+    /// The configuration has findings that forbid a start.
+    #[error("the configuration is wrong:\n{}", config_check::lines(.0))]
+    WrongConfig(Vec<Finding>),
     /// The arguments contradict the configuration or each other.
     #[error("{0}")]
     Usage(String),
@@ -55,7 +76,7 @@ pub(crate) enum CliError {
 impl CliError {
     fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Config(_) | Self::Usage(_) => 2,
+            Self::Config(_) | Self::WrongConfig(_) | Self::Usage(_) => 2,
             Self::Failed(_) | Self::Output(_) => 1,
         })
     }
@@ -84,12 +105,26 @@ pub(crate) fn select<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a E
     }
 }
 
+/// What serves many calls at once.
+fn runtime() -> Result<Runtime, CliError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::Failed(format!("cannot start: {error}")))
+}
+
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    telemetry::start(cli.globals.log, cli.globals.verbose);
     let done = match cli.command {
+        Command::Serve(args) => serve::run(&args, &cli.globals),
+        Command::Import(args) => import::run(&args, &cli.globals),
+        Command::Check(args) => import::check(&args),
         Command::Voucher(args) => voucher::run(args, &cli.globals),
+        Command::Openapi(args) => openapi::run(&args, &cli.globals),
+        Command::Config(args) => config_check::run(&args, &cli.globals),
     };
     done.unwrap_or_else(|error| {
         eprintln!("waas-comuni: {error}");

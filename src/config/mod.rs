@@ -238,8 +238,11 @@ fn hundred() -> u32 {
     100
 }
 
+/// The form of a Belfiore code.
+pub const BELFIORE_PATTERN: &str = "^[A-Z][0-9]{3}$";
+
 fn belfiore_pattern() -> String {
-    "^[A-Z][0-9]{3}$".to_owned()
+    BELFIORE_PATTERN.to_owned()
 }
 
 /// `[[eservice.ente]]`: a body that grants benefits (ente erogatore).

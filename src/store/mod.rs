@@ -152,6 +152,11 @@ impl Store {
         self.blocking(&self.write_slots, move || store.write(work)).await
     }
 
+    /// Whether the database answers.
+    pub async fn ping_async(&self) -> Result<(), StoreError> {
+        self.read_async(|connection| sequencer::find(connection, "").map(drop)).await
+    }
+
     async fn blocking<T: Send + 'static>(
         &self,
         slots: &Arc<Semaphore>,

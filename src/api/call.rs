@@ -1,0 +1,349 @@
+//! One call, from its arrival to its answer: id, route, endpoint, log entry, headers.
+//!
+//! An endpoint gives a [`Reply`]. Whether the reply may leave is decided here, in one place: a call with a verified
+//! voucher is answered after its entry in the call log is durable, or with 503; any other call is noted and answered.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::web::{Bytes, Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::problem::{Kind, Problem};
+use super::route::{Operation, Route};
+use super::server::{EService, Service};
+use super::{client, esiti, flussi, openapi, status};
+use crate::call_log::{Caller, Charge, Disclosed, EXCEEDED, Entry, Quota};
+use crate::voucher::{ClaimsRead, Credentials, Voucher};
+
+/// Seconds that the contract lets `X-RateLimit-Reset` and `Retry-After` say at most.
+const LONGEST_WAIT: u32 = 3600;
+/// The largest figure that the contract lets `X-RateLimit-Limit` and `-Remaining` say.
+const LARGEST_LIMIT: u32 = 100_000;
+
+/// A call that has arrived.
+pub(super) struct Call {
+    /// Its id, in the log and in the answer.
+    pub(super) id: Uuid,
+    instant: Timestamp,
+    started: Instant,
+    client: Option<IpAddr>,
+}
+
+/// What an endpoint answers, and what the log keeps of it.
+pub(super) struct Reply {
+    body: Result<(StatusCode, &'static str, Bytes), Problem>,
+    /// Stable code of what happened.
+    outcome: &'static str,
+    /// Whose call it was, as far as it is known.
+    claims: ClaimsRead,
+    producer_id: Option<Uuid>,
+    voucher_check: Option<&'static str>,
+    /// Against whose threshold it counts: that of every call with a verified voucher.
+    consumer: Option<String>,
+    /// What was asked and given.
+    details: Details,
+}
+
+/// What was asked and given.
+#[derive(Default)]
+pub(super) struct Details {
+    /// The cursor.
+    pub(super) since: Option<u128>,
+    /// The page size in force.
+    pub(super) limit: Option<u32>,
+    /// Flows given, or outcomes taken.
+    pub(super) count: Option<u32>,
+    /// Which flows.
+    pub(super) disclosed: Option<Disclosed>,
+}
+
+impl Reply {
+    /// An answer that refuses nothing.
+    pub(super) fn success(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        Self::new(Ok((status, content_type, body.into())), "ok")
+    }
+
+    fn new(body: Result<(StatusCode, &'static str, Bytes), Problem>, outcome: &'static str) -> Self {
+        Self {
+            body,
+            outcome,
+            claims: ClaimsRead::default(),
+            producer_id: None,
+            voucher_check: None,
+            consumer: None,
+            details: Details::default(),
+        }
+    }
+
+    /// The same answer, with what the log keeps of it.
+    pub(super) fn with(mut self, details: Details) -> Self {
+        self.details = details;
+        self
+    }
+
+    /// The same answer, to the call that came with `voucher`.
+    fn to(mut self, voucher: &Voucher) -> Self {
+        self.claims = voucher.claims_read();
+        self.producer_id = voucher.producer_id;
+        self.consumer = Some(consumer(voucher));
+        self
+    }
+
+    fn status(&self) -> StatusCode {
+        match &self.body {
+            Ok((status, ..)) => *status,
+            Err(problem) => problem.kind.status(),
+        }
+    }
+
+    fn length(&self) -> Option<u64> {
+        self.body.as_ref().ok().and_then(|(.., body)| u64::try_from(body.len()).ok())
+    }
+}
+
+impl From<Problem> for Reply {
+    fn from(problem: Problem) -> Self {
+        let code = problem.code;
+        Self::new(Err(problem), code)
+    }
+}
+
+/// Answers every call of the public listener.
+pub(super) async fn handle(request: HttpRequest, payload: Payload, service: Data<Service>) -> HttpResponse {
+    let call = Call {
+        id: Uuid::new_v4(),
+        instant: service.clock.now(),
+        started: Instant::now(),
+        client: client::address(&request, &service.trusted_proxies),
+    };
+    let path = request.path();
+    let (eservice, operation, reply) = match service.routes.find(path) {
+        Route::Operation(eservice, operation) => {
+            let reply = if request.method().as_str() == operation.method() {
+                endpoint(&call, &service, eservice, operation, &request, payload).await
+            } else {
+                method_not_allowed(operation).into()
+            };
+            (Some(eservice), Some(operation), reply)
+        }
+        Route::Unknown(eservice) => (Some(eservice), None, not_found().into()),
+        Route::Nowhere => (None, None, not_found().into()),
+    };
+    call.finish(&service, eservice, operation, &request, reply).await
+}
+
+async fn endpoint(
+    call: &Call,
+    service: &Service,
+    eservice: &EService,
+    operation: Operation,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Reply {
+    match operation {
+        Operation::Status => status::get(call, service).await,
+        Operation::OpenApi => openapi::get(eservice),
+        Operation::Flussi | Operation::Esiti => {
+            let voucher = match verify(eservice, request).await {
+                Ok(voucher) => voucher,
+                Err(reply) => return reply,
+            };
+            let reply =
+                match service.appender.quota(eservice.id, Some(consumer(&voucher)), eservice.limits).await {
+                    Ok(quota) if quota.remaining == 0 => over_threshold(Some(quota)).into(),
+                    Ok(_) if operation == Operation::Flussi => {
+                        flussi::get(service, eservice, request.query_string()).await
+                    }
+                    Ok(_) => esiti::post(call, service, eservice, request, payload).await,
+                    Err(error) => {
+                        tracing::error!(request_id = %call.id, %error, "the thresholds cannot be read");
+                        Problem::unavailable("database_unavailable").into()
+                    }
+                };
+            reply.to(&voucher)
+        }
+    }
+}
+
+/// Lets in a call that carries a voucher for `eservice`.
+async fn verify(eservice: &EService, request: &HttpRequest) -> Result<Voucher, Reply> {
+    let credentials = Credentials {
+        authorization: request.headers().get_all(header::AUTHORIZATION).map(HeaderValue::as_bytes).collect(),
+        query: request.query_string(),
+    };
+    eservice.verifier.verify(&credentials).await.map_err(|refusal| {
+        let kind = match refusal.check.status() {
+            403 => Kind::Forbidden,
+            503 => Kind::Unavailable,
+            _ => Kind::Unauthorized,
+        };
+        let mut problem = Problem::new(kind, "voucher_refused", sentence(&refusal.detail));
+        if let Some(challenge) = refusal.www_authenticate()
+            && let Ok(value) = HeaderValue::from_str(&challenge)
+        {
+            problem = problem.with_header(header::WWW_AUTHENTICATE, value);
+        }
+        if let Some(seconds) = refusal.retry_after() {
+            problem = problem.with_header(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        let mut reply = Reply::from(problem);
+        reply.voucher_check = Some(refusal.check.code());
+        reply.claims = refusal.claims;
+        reply
+    })
+}
+
+/// `text` with a capital at its beginning and a full stop at its end.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let mut sentence: String =
+        characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default();
+    if !sentence.ends_with('.') {
+        sentence.push('.');
+    }
+    sentence
+}
+
+impl Call {
+    /// Writes the log entry, and gives the answer that may leave.
+    async fn finish(
+        self,
+        service: &Service,
+        eservice: Option<&EService>,
+        operation: Option<Operation>,
+        request: &HttpRequest,
+        reply: Reply,
+    ) -> HttpResponse {
+        let entry = self.entry(eservice, request, &reply);
+        let (reply, quota) = match (eservice, reply.consumer.clone()) {
+            (Some(eservice), Some(consumer_id)) => {
+                let charge = Charge { consumer_id, limits: eservice.limits };
+                match service.appender.append(entry, Some(charge)).await {
+                    Ok(appended) if appended.exceeded => {
+                        (over_threshold(appended.quota).into(), appended.quota)
+                    }
+                    Ok(appended) => (reply, appended.quota),
+                    Err(error) => {
+                        tracing::error!(request_id = %self.id, %error, "the call log cannot be written: nothing is disclosed");
+                        (Problem::unavailable("call_log_unavailable").into(), None)
+                    }
+                }
+            }
+            _ => {
+                if let Err(error) = service.appender.note(entry).await {
+                    tracing::error!(request_id = %self.id, %error, "a refused call cannot be logged");
+                }
+                let counted = matches!(operation, Some(Operation::Flussi | Operation::Esiti));
+                let quota = match eservice {
+                    Some(eservice) if counted => eservice.total_quota(service).await,
+                    _ => None,
+                };
+                (reply, quota)
+            }
+        };
+        tracing::info!(
+            request_id = %self.id,
+            eservice = eservice.map(|eservice| eservice.config.name.as_str()),
+            method = %request.method(),
+            status = reply.status().as_u16(),
+            outcome = reply.outcome,
+            voucher_check = reply.voucher_check,
+            count = reply.details.count,
+            duration_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            "call"
+        );
+        self.response(service, reply, quota)
+    }
+
+    fn entry(&self, eservice: Option<&EService>, request: &HttpRequest, reply: &Reply) -> Entry {
+        let claims = &reply.claims;
+        let text = |id: Option<Uuid>| id.map(|id| id.to_string());
+        let query = request.query_string();
+        Entry {
+            eservice: eservice.map(|eservice| eservice.id),
+            instant: self.instant,
+            request_id: self.id.to_string(),
+            method: request.method().to_string(),
+            path: request.path().to_owned(),
+            // A token has no place in an address; one that came there all the same has none in the log.
+            query: (!query.is_empty())
+                .then(|| if query.contains("access_token") { "…" } else { query }.to_owned()),
+            status: reply.status().as_u16(),
+            outcome: reply.outcome,
+            client_ip: self.client,
+            caller: Caller {
+                client_id: text(claims.client_id),
+                consumer_id: text(claims.consumer_id),
+                purpose_id: text(claims.purpose_id),
+                token_id: text(claims.jti),
+                kid: claims.kid.clone(),
+                producer_id: text(reply.producer_id),
+                eservice_id: text(claims.eservice_id),
+                descriptor_id: text(claims.descriptor_id),
+            },
+            voucher_check: reply.voucher_check,
+            since: reply.details.since,
+            limit: reply.details.limit,
+            count: reply.details.count,
+            disclosed: reply.details.disclosed.clone(),
+            duration: self.started.elapsed(),
+            bytes: reply.length(),
+        }
+    }
+
+    fn response(&self, service: &Service, reply: Reply, quota: Option<Quota>) -> HttpResponse {
+        let mut response = match reply.body {
+            Ok((status, _, _)) if status == StatusCode::NO_CONTENT => HttpResponse::new(status),
+            Ok((status, content_type, body)) => {
+                HttpResponse::build(status).content_type(content_type).body(body)
+            }
+            Err(problem) => problem.response(self.id),
+        };
+        let headers = response.headers_mut();
+        if let Ok(id) = HeaderValue::from_str(&self.id.to_string()) {
+            headers.insert(HeaderName::from_static("x-request-id"), id);
+        }
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if service.over_tls {
+            let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
+        }
+        if let Some(quota) = quota {
+            let figure = |figure: u32| HeaderValue::from(figure.min(LARGEST_LIMIT));
+            headers.insert(HeaderName::from_static("x-ratelimit-limit"), figure(quota.limit));
+            headers.insert(HeaderName::from_static("x-ratelimit-remaining"), figure(quota.remaining));
+            let reset = HeaderValue::from(quota.reset_seconds.min(LONGEST_WAIT));
+            headers.insert(HeaderName::from_static("x-ratelimit-reset"), reset);
+        }
+        response
+    }
+}
+
+/// Under whose name the call counts: PDND has said `consumerId` since July 2025, and `client_id` always.
+fn consumer(voucher: &Voucher) -> String {
+    voucher.consumer_id.unwrap_or(voucher.client_id).to_string()
+}
+
+fn not_found() -> Problem {
+    Problem::new(Kind::NotFound, "not_found", "Questo indirizzo non esiste: controllare il percorso.")
+}
+
+fn method_not_allowed(operation: Operation) -> Problem {
+    let detail = format!("Questo indirizzo risponde solo al metodo {}.", operation.method());
+    Problem::new(Kind::MethodNotAllowed, "method_not_allowed", detail)
+        .with_header(header::ALLOW, HeaderValue::from_static(operation.method()))
+}
+
+/// The refusal of a call beyond a threshold.
+pub(super) fn over_threshold(quota: Option<Quota>) -> Problem {
+    let wait = quota.map_or(LONGEST_WAIT, |quota| quota.reset_seconds).clamp(1, LONGEST_WAIT);
+    let detail = "Le chiamate di oggi hanno raggiunto la soglia dichiarata: riprendere domani.";
+    Problem::new(Kind::TooManyRequests, EXCEEDED, detail)
+        .with_header(header::RETRY_AFTER, HeaderValue::from(wait))
+}

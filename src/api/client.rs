@@ -1,0 +1,32 @@
+//! Who is at the other end of the connection: the client's address, through the proxies that are believed.
+
+use std::net::IpAddr;
+
+use actix_web::HttpRequest;
+
+use crate::config::check::Network;
+
+/// The client's address: the nearest one that is not a trusted proxy's.
+///
+/// `X-Forwarded-For` is read from its end, and only as far as each address was written by a proxy that
+/// `api.trusted_proxies` names: whatever a client writes there itself is never believed.
+pub(super) fn address(request: &HttpRequest, trusted: &[Network]) -> Option<IpAddr> {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
+    let mut address = request.peer_addr()?.ip().to_canonical();
+    let forwarded: Vec<&str> = request
+        .headers()
+        .get_all("X-Forwarded-For")
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect();
+    for hop in forwarded.into_iter().rev() {
+        if !is_trusted(address) {
+            break;
+        }
+        match hop.trim().parse::<IpAddr>() {
+            Ok(next) => address = next.to_canonical(),
+            Err(_) => break,
+        }
+    }
+    Some(address)
+}

@@ -1,0 +1,59 @@
+//! `POST /esiti`: INPS's outcomes.
+
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::web::{Bytes, Payload};
+use tokio::time::timeout;
+
+use super::call::{Call, Details, Reply};
+use super::outcomes;
+use super::problem::{Kind, Problem};
+use super::server::{EService, Service};
+
+/// Bytes of a body: a hundred outcomes, with ten thousand each to spare.
+const LARGEST_BODY: usize = 1024 * 1024;
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(super) async fn post(
+    call: &Call,
+    service: &Service,
+    eservice: &EService,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Reply {
+    let esiti = match body(request, payload).await.and_then(|body| outcomes::read(&body)) {
+        Ok(esiti) => esiti,
+        Err(problem) => return problem.into(),
+    };
+    let details = Details { count: u32::try_from(esiti.len()).ok(), ..Details::default() };
+    if let Err(error) = service.registry.record_esiti_async(eservice.id, esiti, call.id.to_string()).await {
+        tracing::error!(request_id = %call.id, %error, "outcomes cannot be stored");
+        return Problem::unavailable("database_unavailable").into();
+    }
+    Reply::success(StatusCode::NO_CONTENT, "", Bytes::new()).with(details)
+}
+
+/// The JSON body, whole.
+async fn body(request: &HttpRequest, payload: Payload) -> Result<Bytes, Problem> {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case("application/json") {
+        let detail = "Il corpo deve essere JSON: inviare Content-Type: application/json.";
+        return Err(Problem::new(Kind::UnsupportedMediaType, "unsupported_media_type", detail));
+    }
+    match timeout(BODY_TIMEOUT, payload.to_bytes_limited(LARGEST_BODY)).await {
+        Ok(Ok(Ok(body))) => Ok(body),
+        Ok(Err(_)) => {
+            let detail = format!("Il corpo supera {LARGEST_BODY} byte: inviare meno esiti per volta.");
+            Err(Problem::new(Kind::PayloadTooLarge, "payload_too_large", detail))
+        }
+        Ok(Ok(Err(_))) | Err(_) => {
+            let detail = "Il corpo della richiesta non è arrivato per intero.";
+            Err(Problem::new(Kind::BadRequest, "body_incomplete", detail))
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `GET /flussi`: the flows after a cursor.
+
+use actix_web::http::StatusCode;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::call::{Details, Reply};
+use super::problem::Problem;
+use super::query::Query;
+use super::server::{EService, Service};
+use crate::call_log::Disclosed;
+use crate::registry::PublishedFlusso;
+
+/// A page, as the contract has it.
+#[derive(Serialize)]
+struct Entries {
+    elenco_flussi: Vec<Flusso>,
+}
+
+#[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the contract's")]
+struct Flusso {
+    codice_ente: String,
+    denominazione_ente: String,
+    id_flusso: String,
+    ts_flusso: String,
+    tipo: &'static str,
+    flusso: String,
+}
+
+pub(super) async fn get(service: &Service, eservice: &EService, query: &str) -> Reply {
+    let query = match Query::read(query) {
+        Ok(query) => query,
+        Err(problem) => return problem.into(),
+    };
+    let limit = u32::from(query.limit);
+    let asked = Details { since: Some(query.since), limit: Some(limit), ..Details::default() };
+    let page = match service.registry.page_async(eservice.id, query.since, limit).await {
+        Ok(page) => page,
+        Err(error) => {
+            tracing::error!(%error, "a page cannot be read");
+            return Reply::from(Problem::unavailable("database_unavailable")).with(asked);
+        }
+    };
+    let names = page.iter().map(|flusso| flusso.id_flusso.as_str());
+    let disclosed = match (page.first(), page.last()) {
+        (Some(first), Some(last)) => Some(Disclosed::new(first.ts_ms, last.ts_ms, names)),
+        _ => None,
+    };
+    let count = u32::try_from(page.len()).ok();
+    let entries = Entries { elenco_flussi: page.into_iter().map(Flusso::from).collect() };
+    // Strings always serialise.
+    let body = serde_json::to_vec(&entries).unwrap_or_default();
+    Reply::success(StatusCode::OK, "application/json", body).with(Details { count, disclosed, ..asked })
+}
+
+impl From<PublishedFlusso> for Flusso {
+    fn from(flusso: PublishedFlusso) -> Self {
+        Self {
+            codice_ente: flusso.codice_ente,
+            denominazione_ente: flusso.denominazione_ente,
+            id_flusso: flusso.id_flusso,
+            ts_flusso: timestamp(flusso.ts_ms),
+            tipo: flusso.tipo.as_str(),
+            flusso: BASE64_STANDARD.encode(flusso.xml),
+        }
+    }
+}
+
+/// Milliseconds since the epoch as `2023-11-27T11:04:56.852Z`: always three decimals, so that the way back is exact.
+fn timestamp(millis: i64) -> String {
+    let instant = Timestamp::from_millisecond(millis).unwrap_or_default();
+    format!("{instant:.3}")
+}

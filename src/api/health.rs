@@ -1,0 +1,35 @@
+//! The back-office listener's health checks: `/health/live` and `/health/ready`.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use serde_json::json;
+
+use super::problem::{Kind, Problem};
+use super::server::Service;
+
+/// The process runs.
+pub(super) async fn live() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "status": "live" }))
+}
+
+/// The database answers, and every issuer's keys are there.
+pub(super) async fn ready(service: Data<Service>) -> HttpResponse {
+    let database = service.ping().await.is_ok();
+    let without_keys: Vec<&str> = service
+        .routes
+        .iter()
+        .filter(|eservice| eservice.keys.status().keys == 0)
+        .map(|eservice| eservice.config.name.as_str())
+        .collect();
+    let body = json!({ "database": database, "eservices_without_keys": without_keys });
+    if database && without_keys.is_empty() {
+        HttpResponse::Ok().json(body)
+    } else {
+        HttpResponse::ServiceUnavailable().json(body)
+    }
+}
+
+/// Any other path.
+pub(super) async fn not_found() -> HttpResponse {
+    Problem::new(Kind::NotFound, "not_found", "Questo indirizzo non esiste.").response(uuid::Uuid::new_v4())
+}

@@ -1,0 +1,21 @@
+//! What INPS sees: the public listener, with the three operations of the contract and the contract itself; and, on an
+//! address of their own, the health checks of the deployment.
+//!
+//! [`server`] starts and stops it all. A call goes through [`call`], which gives it an id, routes it ([`route`]), lets
+//! the endpoint answer (one file each: [`flussi`], [`esiti`], [`status`], [`openapi`]), and writes the call log before
+//! the answer leaves. Errors are in one table, [`problem`]. What an endpoint does is done by the rooms that own it:
+//! nothing is decided here but the form of the answer.
+
+mod call;
+mod client;
+mod esiti;
+mod flussi;
+mod health;
+pub mod openapi;
+mod outcomes;
+mod problem;
+mod query;
+mod route;
+pub mod server;
+mod status;
+mod tls;

@@ -1,0 +1,86 @@
+//! Which e-service and which operation a path names.
+
+use std::collections::HashMap;
+
+/// An operation of the contract, or the contract itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    /// `GET /status`.
+    Status,
+    /// `GET /flussi`.
+    Flussi,
+    /// `POST /esiti`.
+    Esiti,
+    /// `GET /openapi.yaml`.
+    OpenApi,
+}
+
+impl Operation {
+    /// The last segment of its path.
+    #[must_use]
+    fn of(segment: &str) -> Option<Self> {
+        match segment {
+            "status" => Some(Self::Status),
+            "flussi" => Some(Self::Flussi),
+            "esiti" => Some(Self::Esiti),
+            "openapi.yaml" => Some(Self::OpenApi),
+            _ => None,
+        }
+    }
+
+    /// The method that it answers to.
+    #[must_use]
+    pub(super) fn method(self) -> &'static str {
+        match self {
+            Self::Esiti => "POST",
+            Self::Status | Self::Flussi | Self::OpenApi => "GET",
+        }
+    }
+}
+
+/// Where a path leads.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Route<'a, T> {
+    /// To an operation of an e-service.
+    Operation(&'a T, Operation),
+    /// To nothing, below an e-service's base path.
+    Unknown(&'a T),
+    /// To nothing.
+    Nowhere,
+}
+
+/// The e-services by their base paths: one look-up for each segment of a path, however many they are.
+#[derive(Debug)]
+pub(super) struct Routes<T>(HashMap<String, T>);
+
+impl<T> Routes<T> {
+    /// Routes to `eservices`, each with its base path.
+    pub(super) fn new(eservices: impl IntoIterator<Item = (String, T)>) -> Self {
+        Self(eservices.into_iter().collect())
+    }
+
+    /// All e-services.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.values()
+    }
+
+    /// Where `path` leads.
+    pub(super) fn find(&self, path: &str) -> Route<'_, T> {
+        if let Some((base, segment)) = path.rsplit_once('/')
+            && let Some(eservice) = self.0.get(base)
+            && let Some(operation) = Operation::of(segment)
+        {
+            return Route::Operation(eservice, operation);
+        }
+        let mut base = path;
+        loop {
+            if let Some(eservice) = self.0.get(base) {
+                return Route::Unknown(eservice);
+            }
+            match base.rsplit_once('/') {
+                Some((shorter, _)) => base = shorter,
+                None => return Route::Nowhere,
+            }
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Starting and stopping: the two listeners, and what the calls share.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::Compress;
+use actix_web::web::{self, Bytes, Data};
+use actix_web::{App, HttpServer};
+use tokio::task::JoinHandle;
+
+use super::route::Routes;
+use super::tls::{self, TlsError};
+use super::{call, health, openapi};
+use crate::call_log::{Appender, Limits, Quota};
+use crate::clock::Clock;
+use crate::config::check::{self, Finding, Network, Severity};
+use crate::config::{self, Config};
+use crate::registry::Registry;
+use crate::store::{EserviceId, Store, StoreError};
+use crate::voucher::Verifier;
+use crate::voucher::keys::{HttpsOrFile, KeySet, Refresher};
+use crate::voucher::verify::SetupError;
+
+/// How long the database may take to come up before a start is given up.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a client may take to send the head of its request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an idle connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// Connections of one worker.
+const MOST_CONNECTIONS: usize = 4096;
+/// How long the figures told to a caller who is not known yet may be old.
+const QUOTA_AGE: Duration = Duration::from_secs(5);
+
+/// What the calls share.
+pub(super) struct Service {
+    pub(super) routes: Routes<EService>,
+    pub(super) registry: Registry,
+    pub(super) appender: Appender,
+    pub(super) clock: Clock,
+    pub(super) trusted_proxies: Vec<Network>,
+    pub(super) over_tls: bool,
+    store: Store,
+}
+
+impl Service {
+    /// Whether the database answers.
+    pub(super) async fn ping(&self) -> Result<(), StoreError> {
+        self.store.ping_async().await
+    }
+}
+
+/// One e-service, ready to answer.
+pub(super) struct EService {
+    pub(super) config: config::EService,
+    pub(super) id: EserviceId,
+    pub(super) verifier: Verifier,
+    pub(super) keys: KeySet,
+    pub(super) limits: Limits,
+    pub(super) openapi: Bytes,
+    total: Mutex<Option<(Instant, Quota)>>,
+}
+
+impl EService {
+    /// The figures of all consumers together, some seconds old at most: a storm of calls without a voucher costs one
+    /// look into the database now and then.
+    pub(super) async fn total_quota(&self, service: &Service) -> Option<Quota> {
+        let known = *self.total.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, quota)) = known
+            && at.elapsed() < QUOTA_AGE
+        {
+            return Some(quota);
+        }
+        let quota = service.appender.quota(self.id, None, self.limits).await.ok()?;
+        *self.total.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), quota));
+        Some(quota)
+    }
+}
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration has findings that forbid it.
+    #[error("the configuration is wrong")]
+    Wrong(Vec<Finding>),
+    /// The database.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The verifier of an e-service cannot be set up.
+    #[error("{0}")]
+    Voucher(#[from] SetupError),
+    /// Certificate or key.
+    #[error("{0}")]
+    Tls(#[from] TlsError),
+    /// A listener cannot be opened.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The machine refused a thread.
+    #[error("cannot start: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// A service that runs.
+pub struct Running {
+    /// Where INPS reaches it.
+    pub api: SocketAddr,
+    /// Where the ente's own people reach it.
+    pub back_office: SocketAddr,
+    handles: [ServerHandle; 2],
+    servers: [JoinHandle<io::Result<()>>; 2],
+    appender: Appender,
+    /// They end with the service.
+    _refreshers: Vec<Refresher>,
+    _certificate: Option<tls::Watcher>,
+}
+
+impl Running {
+    /// Takes no more calls, lets those in flight finish, and writes what the call log holds.
+    pub async fn stop(self) {
+        let [api, back_office] = &self.handles;
+        tokio::join!(api.stop(true), back_office.stop(true));
+        for server in self.servers {
+            if let Ok(Err(error)) = server.await {
+                tracing::error!(%error, "a listener ended badly");
+            }
+        }
+        self.appender.shutdown().await;
+    }
+}
+
+/// Starts the service that `config` describes. Needs a tokio runtime.
+pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError> {
+    let (wrong, risky): (Vec<_>, Vec<_>) =
+        check::check(config).into_iter().partition(|finding| finding.severity == Severity::Wrong);
+    if !wrong.is_empty() {
+        return Err(StartError::Wrong(wrong));
+    }
+    for finding in risky {
+        tracing::warn!(key = finding.key, remedy = finding.remedy, "{}", finding.message);
+    }
+    let store = Store::open(&config.database)?;
+    migrate(&store).await?;
+    let appender = Appender::start(store.clone(), clock.clone())?;
+    let (eservices, refreshers) = eservices(config, &store, &clock).await?;
+    let tls = config.api.tls.as_ref().map(tls::acceptor).transpose()?;
+    let service = Data::new(Service {
+        routes: Routes::new(eservices),
+        registry: Registry::new(store.clone(), clock.clone()),
+        appender: appender.clone(),
+        clock,
+        trusted_proxies: config.api.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect(),
+        over_tls: tls.is_some(),
+        store,
+    });
+    let shutdown_seconds = u64::from(config.api.shutdown_seconds);
+
+    let listener = listen(&config.api.bind)?;
+    let api = listener.local_addr()?;
+    let shared = Data::clone(&service);
+    let server = HttpServer::new(move || {
+        App::new()
+            .wrap(Compress::default())
+            .app_data(Data::clone(&shared))
+            .default_service(web::to(call::handle))
+    })
+    .client_request_timeout(HEAD_TIMEOUT)
+    .keep_alive(KEEP_ALIVE)
+    .max_connections(MOST_CONNECTIONS)
+    .shutdown_timeout(shutdown_seconds)
+    .disable_signals();
+    let (server, certificate) = match tls {
+        Some((builder, watcher)) => (server.listen_openssl(listener, builder)?, Some(watcher)),
+        None => (server.listen(listener)?, None),
+    };
+    let api_server = server.run();
+
+    let listener = listen(&config.back_office.bind)?;
+    let back_office = listener.local_addr()?;
+    let back_office_server = HttpServer::new(move || {
+        App::new()
+            .app_data(Data::clone(&service))
+            .route("/health/live", web::get().to(health::live))
+            .route("/health/ready", web::get().to(health::ready))
+            .default_service(web::to(health::not_found))
+    })
+    .workers(1)
+    .client_request_timeout(HEAD_TIMEOUT)
+    .shutdown_timeout(shutdown_seconds)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+
+    tracing::info!(%api, %back_office, eservices = config.eservice.len(), "serving");
+    Ok(Running {
+        api,
+        back_office,
+        handles: [api_server.handle(), back_office_server.handle()],
+        servers: [tokio::spawn(api_server), tokio::spawn(back_office_server)],
+        appender,
+        _refreshers: refreshers,
+        _certificate: certificate,
+    })
+}
+
+/// Brings the tables up to date, waiting for a database that is not there yet.
+async fn migrate(store: &Store) -> Result<(), StartError> {
+    let deadline = Instant::now() + DATABASE_PATIENCE;
+    loop {
+        let migrating = store.clone();
+        match tokio::task::spawn_blocking(move || migrating.migrate()).await.map_err(io::Error::other)? {
+            Ok(applied) => {
+                if !applied.is_empty() {
+                    tracing::info!(?applied, "the database was brought up to date");
+                }
+                return Ok(());
+            }
+            Err(error) if error.is_unavailable() && Instant::now() < deadline => {
+                tracing::warn!(%error, "waiting for the database");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+type Named = Vec<(String, EService)>;
+
+/// The e-services by base path, their keys fetched a first time.
+async fn eservices(
+    config: &Config,
+    store: &Store,
+    clock: &Clock,
+) -> Result<(Named, Vec<Refresher>), StartError> {
+    let (config, store, clock) = (config.clone(), store.clone(), clock.clone());
+    let prepare = move || {
+        let fetch = Arc::new(HttpsOrFile::default());
+        let mut key_sets: Vec<(String, KeySet)> = Vec::new();
+        let mut prepared = Vec::new();
+        for eservice in &config.eservice {
+            let url = eservice.jwks_url().unwrap_or_default();
+            let keys = match key_sets.iter().find(|(known, _)| known == url) {
+                Some((_, keys)) => keys.clone(),
+                None => {
+                    let keys = KeySet::open(url, fetch.clone(), Arc::new(store.clone()), clock.clone());
+                    key_sets.push((url.to_owned(), keys.clone()));
+                    keys
+                }
+            };
+            let ready = EService {
+                id: store.register_eservice(&eservice.name)?,
+                verifier: Verifier::new(eservice, keys.clone(), clock.clone())?,
+                keys,
+                limits: Limits {
+                    per_consumer: eservice.daily_calls_per_consumer,
+                    total: eservice.daily_calls_total,
+                },
+                openapi: openapi::document(eservice, config.api.public_url.as_deref()).into(),
+                total: Mutex::new(None),
+                config: eservice.clone(),
+            };
+            prepared.push((eservice.base_path.clone(), ready));
+        }
+        Ok::<_, StartError>((prepared, key_sets))
+    };
+    let (prepared, key_sets) = tokio::task::spawn_blocking(prepare).await.map_err(io::Error::other)??;
+    let mut refreshers = Vec::new();
+    for (url, keys) in key_sets {
+        keys.refresh_if_due().await;
+        let status = keys.status();
+        match &status.failure {
+            Some(failure) => {
+                tracing::error!(url, failure, keys = status.keys, "the issuer's keys cannot be fetched");
+            }
+            None => tracing::info!(url, keys = status.keys, "the issuer's keys are at hand"),
+        }
+        refreshers.push(keys.keep_fresh());
+    }
+    Ok((prepared, refreshers))
+}
+
+fn listen(address: &str) -> Result<TcpListener, StartError> {
+    let open = || {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    };
+    open().map_err(|source| StartError::Listen { address: address.to_owned(), source })
+}

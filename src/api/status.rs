@@ -1,0 +1,17 @@
+//! `GET /status`: whether the service works. Public: whatever token comes with it is not looked at.
+
+use actix_web::http::StatusCode;
+
+use super::call::{Call, Reply};
+use super::problem::{self, Problem};
+use super::server::Service;
+
+pub(super) async fn get(call: &Call, service: &Service) -> Reply {
+    if let Err(error) = service.ping().await {
+        tracing::error!(request_id = %call.id, %error, "the database does not answer");
+        return Problem::unavailable("database_unavailable").into();
+    }
+    let body =
+        problem::body(StatusCode::OK, "Servizio attivo", "Il servizio risponde regolarmente.", call.id);
+    Reply::success(StatusCode::OK, problem::CONTENT_TYPE, body)
+}

@@ -1,0 +1,220 @@
+//! `import` and `check`: files in, flows or refusals out.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{CliError, Globals};
+use crate::clock::Clock;
+use crate::config::{self, Config, EService};
+use crate::import::{self, Destination, ImportError, Listeners, Summary};
+use crate::intake::report::{Entry, Report};
+use crate::intake::{Format, Mapping, MappingError, Options};
+use crate::registry::Registry;
+use crate::siuss::notice::Severity;
+use crate::siuss::record::EnteErogatore;
+use crate::siuss::tables::NOMENCLATORE;
+use crate::store::Store;
+
+/// Some records were refused; the rest was done.
+const SOME_REFUSED: u8 = 3;
+
+/// Publish the benefits in CSV or SIUSS XML files.
+///
+/// A record that INPS would refuse is refused here, with line, field, value and what to do; it stops no other record.
+/// Importing a file again publishes only what changed. Exit code 0: every record was taken; 3: some were refused, the
+/// rest is published; 1: nothing could be done; 2: the command or the configuration cannot be understood.
+#[derive(Debug, Parser)]
+#[command(after_long_help = "Examples:
+  waas-comuni import mensa-2025.csv --ente H501 --report rifiuti.csv
+  waas-comuni import casellario.xml --ente H501 --eservice produzione --dry-run")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    source: Source,
+    /// The e-service into whose feed they go; needed when several carry the ente.
+    #[arg(long, value_name = "NAME")]
+    eservice: Option<String>,
+    /// Judge the records and publish nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Judge CSV or SIUSS XML files as `import` would, without a database and without a configuration.
+///
+/// Exit code 0: every record is good; 3: some would be refused; 1: a file cannot be read.
+#[derive(Debug, Parser)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    source: Source,
+}
+
+/// What is read, and what is told of it.
+#[derive(Debug, clap::Args)]
+struct Source {
+    /// The files.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Code of the ente whose benefits they are.
+    #[arg(long, value_name = "CODE")]
+    ente: String,
+    /// TOML file that says which field a column of another name contains.
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
+    /// Where to write refusals and warnings: a .json file, else CSV.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Form of the files; told from name and content otherwise.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Print the summary as JSON, and no refusals.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> {
+    let config = globals.config()?;
+    let (eservice, ente) = addressee(&config, args.eservice.as_deref(), &args.source.ente)?;
+    let ente = EnteErogatore::new(&ente.codice, &ente.denominazione, &ente.sede, &ente.cf_operatore)
+        .map_err(|wrong| {
+            CliError::Usage(format!("the configuration of the ente is wrong: {}", wrong.join(", ")))
+        })?;
+    if args.dry_run {
+        return args.source.import(&Destination::Nowhere);
+    }
+    let failed = |error: &dyn std::fmt::Display| CliError::Failed(error.to_string());
+    let store = Store::open(&config.database).map_err(|error| failed(&error))?;
+    store.migrate().map_err(|error| failed(&error))?;
+    let id = store.register_eservice(&eservice.name).map_err(|error| failed(&error))?;
+    let registry = Registry::new(store, Clock::System);
+    args.source.import(&Destination::Feed { registry: &registry, eservice: id, ente: &ente })
+}
+
+pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
+    args.source.import(&Destination::Nowhere)
+}
+
+/// The e-service that carries the ente, and the ente.
+fn addressee<'a>(
+    config: &'a Config,
+    eservice: Option<&str>,
+    codice: &str,
+) -> Result<(&'a EService, &'a config::Ente), CliError> {
+    let carriers: Vec<_> = config
+        .eservice
+        .iter()
+        .filter(|candidate| eservice.is_none_or(|name| candidate.name == name))
+        .filter_map(|candidate| Some((candidate, candidate.ente.iter().find(|ente| ente.codice == codice)?)))
+        .collect();
+    match carriers.as_slice() {
+        [only] => Ok(*only),
+        [] => Err(CliError::Usage(match eservice {
+            Some(name) => format!("the configuration has no e-service {name:?} with an ente {codice:?}"),
+            None => format!("the configuration has no ente {codice:?}: add it to an [[eservice]]"),
+        })),
+        several => {
+            let names: Vec<&str> = several.iter().map(|(eservice, _)| eservice.name.as_str()).collect();
+            Err(CliError::Usage(format!("say into which feed with --eservice: {}", names.join(", "))))
+        }
+    }
+}
+
+impl Source {
+    fn import(&self, destination: &Destination<'_>) -> Result<ExitCode, CliError> {
+        let mapping = match &self.mapping {
+            Some(path) => {
+                Mapping::load(path).map_err(|error: MappingError| CliError::Usage(error.to_string()))?
+            }
+            None => Mapping::default(),
+        };
+        let options =
+            Options { ente: &self.ente, format: self.format, mapping: &mapping, nomenclatore: &NOMENCLATORE };
+        let mut report = self
+            .report
+            .as_deref()
+            .map(Report::create)
+            .transpose()
+            .map_err(|error| CliError::Failed(format!("cannot create the report: {error}")))?;
+        let bar = self.progress_bar();
+        let mut summary = Summary::default();
+        let mut readable = false;
+        for path in &self.files {
+            if !self.json {
+                bar.suspend(|| println!("{}", path.display()));
+            }
+            let mut listeners = Listeners {
+                notice: &mut |entry| {
+                    if !self.json {
+                        bar.suspend(|| print_notice(entry));
+                    }
+                },
+                progress: &|bytes| bar.inc(bytes),
+                report: report.as_mut(),
+            };
+            readable |= import::run(path, &options, destination, &mut summary, &mut listeners)
+                .map_err(|error: ImportError| CliError::Failed(error.to_string()))?;
+        }
+        bar.finish_and_clear();
+        if let Some(report) = report {
+            report.finish().map_err(|error| CliError::Failed(format!("cannot write the report: {error}")))?;
+        }
+        if self.json {
+            writeln!(std::io::stdout(), "{}", serde_json::to_string(&summary).unwrap_or_default())?;
+        } else {
+            print_summary(&summary, destination)?;
+        }
+        Ok(match (readable, summary.refused) {
+            (false, _) => ExitCode::FAILURE,
+            (true, 0) => ExitCode::SUCCESS,
+            (true, _) => ExitCode::from(SOME_REFUSED),
+        })
+    }
+
+    fn progress_bar(&self) -> ProgressBar {
+        if !std::io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let size =
+            self.files.iter().filter_map(|path| path.metadata().ok()).map(|metadata| metadata.len()).sum();
+        let style =
+            ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left");
+        let bar = ProgressBar::new(size);
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        bar
+    }
+}
+
+fn print_notice(entry: &Entry<'_>) {
+    let severity = match entry.severity {
+        Severity::Errore => "rifiutata",
+        Severity::Avviso => "avviso",
+    };
+    let bx = entry.bx.map(|bx| format!(" ({bx})")).unwrap_or_default();
+    let value = if entry.value.is_empty() { String::new() } else { format!(" = {:?}", entry.value) };
+    println!("  riga {}, {severity}, {}: {}{bx}{value}", entry.line, entry.rule, entry.field);
+    println!("    {} {}", entry.message, entry.remedy);
+}
+
+fn print_summary(summary: &Summary, destination: &Destination<'_>) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "Record letti: {}. Rifiutati: {}. Con avvisi: {}.",
+        summary.records, summary.refused, summary.warned
+    )?;
+    if let Destination::Feed { .. } = destination {
+        writeln!(
+            out,
+            "Flussi pubblicati: {}. Prestazioni nuove: {}, modificate: {}, invariate: {}, ritirate: {}.",
+            summary.flussi, summary.new, summary.changed, summary.unchanged, summary.withdrawn
+        )?;
+    }
+    for (rule, count) in &summary.by_rule {
+        writeln!(out, "  {rule}: {count}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! `serve`: the public API and the back office, until the process is told to stop.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{CliError, Globals};
+use crate::api::server::{self, StartError};
+use crate::clock::Clock;
+
+/// Serve the e-services of the configuration to INPS, and the health checks to the ente's own people.
+///
+/// SIGTERM and SIGINT stop it: calls in flight finish first.
+#[derive(Debug, Parser)]
+pub(crate) struct Args {}
+
+pub(crate) fn run(_: &Args, globals: &Globals) -> Result<ExitCode, CliError> {
+    let config = globals.config()?;
+    super::runtime()?.block_on(async {
+        let running = server::start(&config, Clock::System).await?;
+        interrupted().await?;
+        tracing::info!("stopping: calls in flight finish first");
+        running.stop().await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Waits until the process is told to stop.
+pub(super) async fn interrupted() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+impl From<StartError> for CliError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Wrong(findings) => Self::WrongConfig(findings),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The way of a benefit, from a file to the feed: reading, publishing in batches, reporting, counting.
+//!
+//! What a file holds is read by [`crate::intake`]; what becomes of a record is the registry's matter. Here the two
+//! meet, so that the command line and whatever else imports do it in the same way.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::intake::report::{Entry, Report};
+use crate::intake::{self, Options, Taken};
+use crate::registry::{Registry, Verdict};
+use crate::siuss::notice::Notice;
+use crate::siuss::record::{EnteErogatore, Record};
+use crate::store::{EserviceId, StoreError};
+
+/// Source records that share one transaction.
+const BATCH: usize = 500;
+
+/// What an import did, so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Records of the source.
+    pub records: u64,
+    /// Benefits that the registry did not hold.
+    pub new: u64,
+    /// Benefits whose content changed.
+    pub changed: u64,
+    /// Benefits that were known as they are.
+    pub unchanged: u64,
+    /// Benefits that were withdrawn.
+    pub withdrawn: u64,
+    /// Flows that were published for them.
+    pub flussi: u64,
+    /// Records of the source that were refused.
+    pub refused: u64,
+    /// Records of the source that were taken, and of which something is said.
+    pub warned: u64,
+    /// Refusals and warnings, by rule.
+    pub by_rule: BTreeMap<&'static str, u64>,
+}
+
+/// Why an import could not go on. What was counted before is published.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The database.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The report cannot be written.
+    #[error("cannot write the report: {0}")]
+    Report(#[from] io::Error),
+}
+
+/// Where the records of an import go.
+#[derive(Debug)]
+pub enum Destination<'a> {
+    /// Into the feed of an e-service.
+    Feed {
+        /// The registry that publishes them.
+        registry: &'a Registry,
+        /// Whose feed it is.
+        eservice: EserviceId,
+        /// Who transmits them.
+        ente: &'a EnteErogatore,
+    },
+    /// Nowhere: they are only judged.
+    Nowhere,
+}
+
+/// What an import tells while it goes.
+pub struct Listeners<'a> {
+    /// Each refusal and warning, in the order of the source.
+    pub notice: &'a mut dyn FnMut(&Entry<'_>),
+    /// Bytes that were read.
+    pub progress: &'a dyn Fn(u64),
+    /// The report, if one is wanted.
+    pub report: Option<&'a mut Report>,
+}
+
+impl Destination<'_> {
+    fn publish(&self, records: &[Record]) -> Result<Vec<Verdict>, StoreError> {
+        match self {
+            Self::Feed { registry, eservice, ente } if !records.is_empty() => {
+                registry.publish(*eservice, ente, records)
+            }
+            Self::Feed { .. } | Self::Nowhere => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Imports the file at `path`, and adds what it did to `summary`. Blocks.
+///
+/// A file that cannot be read from its first line gives its reasons, as one refused record.
+pub fn run(
+    path: &Path,
+    options: &Options<'_>,
+    destination: &Destination<'_>,
+    summary: &mut Summary,
+    listeners: &mut Listeners<'_>,
+) -> Result<bool, ImportError> {
+    let mut source = match intake::read(path, options, listeners.progress) {
+        Ok(source) => source,
+        Err(notices) => {
+            let line = notices.first().and_then(|notice| notice.line).unwrap_or(1);
+            let fault = Taken { line, label: String::new(), records: Vec::new(), notices };
+            tell(&fault, summary, listeners)?;
+            return Ok(false);
+        }
+    };
+    loop {
+        let mut batch: Vec<Taken> = source.by_ref().take(BATCH).collect();
+        if batch.is_empty() {
+            return Ok(true);
+        }
+        let parts: Vec<usize> = batch.iter().map(|taken| taken.records.len()).collect();
+        let records: Vec<Record> =
+            batch.iter_mut().flat_map(|taken| std::mem::take(&mut taken.records)).collect();
+        let mut verdicts = destination.publish(&records)?.into_iter();
+        for (taken, parts) in batch.iter_mut().zip(parts) {
+            for verdict in verdicts.by_ref().take(parts) {
+                count(verdict, summary, &mut taken.notices);
+            }
+            tell(taken, summary, listeners)?;
+        }
+    }
+}
+
+fn count(verdict: Verdict, summary: &mut Summary, notices: &mut Vec<Notice>) {
+    match verdict {
+        Verdict::New { .. } => {
+            summary.new += 1;
+            summary.flussi += 1;
+        }
+        Verdict::Changed { cancellation, .. } => {
+            summary.changed += 1;
+            summary.flussi += 1 + u64::from(cancellation.is_some());
+        }
+        Verdict::Unchanged => summary.unchanged += 1,
+        Verdict::Withdrawn { .. } => {
+            summary.withdrawn += 1;
+            summary.flussi += 1;
+        }
+        Verdict::Refused(notice) => notices.push(*notice),
+    }
+}
+
+/// Counts one record of the source, and tells what is to be said of it.
+fn tell(taken: &Taken, summary: &mut Summary, listeners: &mut Listeners<'_>) -> io::Result<()> {
+    summary.records += 1;
+    if taken.is_refused() {
+        summary.refused += 1;
+    } else if !taken.notices.is_empty() {
+        summary.warned += 1;
+    }
+    for notice in &taken.notices {
+        *summary.by_rule.entry(notice.rule.code).or_default() += 1;
+        let entry = Entry::new(taken, notice);
+        (listeners.notice)(&entry);
+        if let Some(report) = &mut listeners.report {
+            report.write(&entry)?;
+        }
+    }
+    Ok(())
+}
