@@ -42,6 +42,9 @@ impl<'a, R: Read> Rows<'a, R> {
         let delimiter = delimiter(start);
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(delimiter)
+            // A carriage return before the line feed is trimmed with the value: taken for a terminator of its own, it
+            // would put the line feed, and the count of lines, into the next row.
+            .terminator(csv::Terminator::Any(b'\n'))
             .has_headers(false)
             .flexible(true)
             .from_reader(Bounded { source, left: LONGEST_ROW });

@@ -47,7 +47,7 @@ fn check_shares(record: &PsPsaSina, notices: &mut Vec<Notice>) {
     let mut first = None;
     for (field, share, may_be_zero) in shares {
         let Some(share) = share else { continue };
-        first = first.or(Some(field));
+        first = first.or(Some((field, share)));
         sum += share.number();
         if share.number() < Decimal::ZERO || (share.number().is_zero() && !may_be_zero) {
             notices.push(Notice::new(
@@ -64,13 +64,13 @@ fn check_shares(record: &PsPsaSina, notices: &mut Vec<Notice>) {
     } else {
         ("ImportoMensile", prestazione.importo_mensile)
     };
-    if let (Some(field), Some(total)) = (first, total)
+    if let (Some((field, share)), Some(total)) = (first, total)
         && sum != total.number()
     {
         notices.push(Notice::new(
             &QUOTE,
             field,
-            &sum.to_string(),
+            &share.text(),
             format!("Le quote fanno {sum}, ma {total_field} è {}.", total.text()),
             format!("Correggere le quote o {total_field}, in modo che la somma torni al centesimo."),
         ));
