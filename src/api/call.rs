@@ -174,6 +174,9 @@ async fn endpoint(
 async fn verify(eservice: &EService, request: &HttpRequest) -> Result<Voucher, Reply> {
     let credentials = Credentials {
         authorization: request.headers().get_all(header::AUTHORIZATION).map(HeaderValue::as_bytes).collect(),
+        dpop: request.headers().get_all("DPoP").map(HeaderValue::as_bytes).collect(),
+        method: request.method().as_str(),
+        path: request.path(),
         query: request.query_string(),
     };
     eservice.verifier.verify(&credentials).await.map_err(|refusal| {

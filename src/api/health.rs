@@ -18,7 +18,7 @@ pub(super) async fn ready(service: Data<Service>) -> HttpResponse {
     let without_keys: Vec<&str> = service
         .routes
         .iter()
-        .filter(|eservice| eservice.keys.status().keys == 0)
+        .filter(|eservice| eservice.verifier.keys().status().keys == 0)
         .map(|eservice| eservice.config.name.as_str())
         .collect();
     let body = json!({ "database": database, "eservices_without_keys": without_keys });

@@ -1,5 +1,6 @@
 //! Starting and stopping: the two listeners, and what the calls share.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +22,7 @@ use crate::config::{self, Config};
 use crate::registry::Registry;
 use crate::store::{EserviceId, Store, StoreError};
 use crate::voucher::Verifier;
-use crate::voucher::keys::{HttpsOrFile, KeySet, Refresher};
+use crate::voucher::keys::{Fetch, HttpsOrFile, Refresher};
 use crate::voucher::verify::SetupError;
 
 /// How long the database may take to come up before a start is given up.
@@ -58,7 +59,6 @@ pub(super) struct EService {
     pub(super) config: config::EService,
     pub(super) id: EserviceId,
     pub(super) verifier: Verifier,
-    pub(super) keys: KeySet,
     pub(super) limits: Limits,
     pub(super) openapi: Bytes,
     total: Mutex<Option<(Instant, Quota)>>,
@@ -241,23 +241,13 @@ async fn eservices(
 ) -> Result<(Named, Vec<Refresher>), StartError> {
     let (config, store, clock) = (config.clone(), store.clone(), clock.clone());
     let prepare = move || {
-        let fetch = Arc::new(HttpsOrFile::default());
-        let mut key_sets: Vec<(String, KeySet)> = Vec::new();
-        let mut prepared = Vec::new();
-        for eservice in &config.eservice {
-            let url = eservice.jwks_url().unwrap_or_default();
-            let keys = match key_sets.iter().find(|(known, _)| known == url) {
-                Some((_, keys)) => keys.clone(),
-                None => {
-                    let keys = KeySet::open(url, fetch.clone(), Arc::new(store.clone()), clock.clone());
-                    key_sets.push((url.to_owned(), keys.clone()));
-                    keys
-                }
-            };
+        let fetch: Arc<dyn Fetch> = Arc::new(HttpsOrFile::default());
+        let verifiers = Verifier::all(&config, &fetch, &store, &clock)?;
+        let mut prepared = Vec::with_capacity(verifiers.len());
+        for (eservice, verifier) in config.eservice.iter().zip(verifiers) {
             let ready = EService {
                 id: store.register_eservice(&eservice.name)?,
-                verifier: Verifier::new(eservice, keys.clone(), clock.clone())?,
-                keys,
+                verifier,
                 limits: Limits {
                     per_consumer: eservice.daily_calls_per_consumer,
                     total: eservice.daily_calls_total,
@@ -268,11 +258,16 @@ async fn eservices(
             };
             prepared.push((eservice.base_path.clone(), ready));
         }
-        Ok::<_, StartError>((prepared, key_sets))
+        Ok::<_, StartError>(prepared)
     };
-    let (prepared, key_sets) = tokio::task::spawn_blocking(prepare).await.map_err(io::Error::other)??;
-    let mut refreshers = Vec::new();
-    for (url, keys) in key_sets {
+    let prepared = tokio::task::spawn_blocking(prepare).await.map_err(io::Error::other)??;
+    let mut refreshers: BTreeMap<String, Refresher> = BTreeMap::new();
+    for (_, eservice) in &prepared {
+        let keys = eservice.verifier.keys();
+        let url = keys.status().url;
+        if refreshers.contains_key(&url) {
+            continue;
+        }
         keys.refresh_if_due().await;
         let status = keys.status();
         match &status.failure {
@@ -281,9 +276,9 @@ async fn eservices(
             }
             None => tracing::info!(url, keys = status.keys, "the issuer's keys are at hand"),
         }
-        refreshers.push(keys.keep_fresh());
+        refreshers.insert(url, keys.keep_fresh());
     }
-    Ok((prepared, refreshers))
+    Ok((prepared, refreshers.into_values().collect()))
 }
 
 fn listen(address: &str) -> Result<TcpListener, StartError> {
