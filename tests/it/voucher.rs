@@ -98,12 +98,51 @@ async fn every_token_gets_what_it_deserves() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The codes are a promise to whoever reads the call log: one that is renamed or lost is missed here. The four that
+/// depend on more than the token (`keys_unavailable`, `proofs_unavailable`, `dpop_required`, `dpop_replay`) have tests
+/// of their own.
 #[test]
-fn the_corpus_names_each_case_once_and_most_checks() {
+fn the_corpus_names_each_case_once_and_covers_the_codes() {
     let cases = cases();
     let names: HashSet<_> = cases.iter().map(|case| (case.name, case.refused)).collect();
     assert_eq!(names.len(), cases.len());
-    assert!(cases.len() >= 150, "{}", cases.len());
+    let mut codes: Vec<_> = cases.iter().filter_map(|case| Some(case.refused?.1)).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    let expected = "algorithm async_token audience client consumer credentials_missing credentials_repeated \
+                    descriptor digest dpop_binding dpop_bound dpop_proof dpop_signature dpop_target dpop_time \
+                    eservice expired header issuer key_id key_unknown m2m_token not_yet_valid producer purpose scheme \
+                    signature times token_id token_in_query token_malformed token_too_long type";
+    assert_eq!(codes.join(" "), expected);
+}
+
+/// Whatever single letter of a voucher or of its proof is changed, cut or doubled, the call is refused.
+#[tokio::test]
+async fn not_a_letter_can_be_changed() {
+    let world = world();
+    let verifier = verifier(&world, &eservice(&world.profile));
+    let call = bound_call(&world);
+    for which in ["voucher", "proof"] {
+        let honest = if which == "voucher" { &call.authorization[0] } else { &call.dpop[0] };
+        let start = if which == "voucher" { "DPoP ".len() } else { 0 };
+        for position in start..honest.len() {
+            for change in 0..4 {
+                let mut text = honest.clone();
+                match change {
+                    0 => text[position] = if text[position] == b'A' { b'B' } else { b'A' },
+                    1 => text[position] ^= 1,
+                    2 => drop(text.remove(position)),
+                    _ => text.insert(position, text[position]),
+                }
+                let (mut authorization, mut dpop) = (call.authorization.clone(), call.dpop.clone());
+                *if which == "voucher" { &mut authorization[0] } else { &mut dpop[0] } = text;
+                let sent = Sent { authorization, dpop, ..Sent::default() };
+                let outcome = verify(&verifier, &sent).await;
+                assert!(outcome.is_err(), "{which}: change {change} at {position}");
+            }
+        }
+    }
+    assert!(verify(&verifier, &call).await.is_ok());
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use waas_comuni::clock::Clock;
-use waas_comuni::config::EService;
+use waas_comuni::config::{Config, EService};
 use waas_comuni::voucher::issuer::{Profile, Signer};
 use waas_comuni::voucher::keys::{Fetch, FetchError, HttpsOrFile, KeyCache, KeySet};
 use waas_comuni::voucher::{Check, Credentials, Verifier, VoucherRefusal};
@@ -346,6 +346,36 @@ async fn the_refresher_starts_at_once() {
 }
 
 on_both_databases! {
+    fn eservices_with_the_same_issuer_share_its_keys(database) {
+        let eservice = |name: &str, path: &str, url: &str| {
+            json!({
+                "name": name, "base_path": path, "environment": "locale", "audience": ["SIUSS"], "jwks_url": url,
+                "issuer": "locale.example.it",
+            })
+        };
+        let config: Config = serde_json::from_value(json!({
+            "api": { "public_url": "https://waas.example.it" },
+            "eservice": [
+                eservice("uno", "/1", URL), eservice("due", "/2", URL), eservice("tre", "/3", "https://other.test"),
+            ],
+        }))
+        .unwrap();
+        let signer = Signer::generate().unwrap();
+        let source = Arc::new(Source::default());
+        source.publish(&[&signer]);
+        let fetch: Arc<dyn Fetch> = source.clone();
+        let scene = Scene::new();
+        let verifiers = Verifier::all(&config, &fetch, &database.store(), &scene.clock).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for verifier in &verifiers[..2] {
+            runtime.block_on(verifier.keys().refresh_if_due());
+            assert_eq!(runtime.block_on(verify(verifier, &scene.token(&signer))), Ok(()));
+        }
+        assert_eq!(source.fetches(), 1);
+        assert_eq!(verifiers[2].keys().status().url, "https://other.test");
+        assert_eq!(verifiers[2].keys().status().keys, 0);
+    }
+
     fn keys_survive_a_restart_without_the_issuer(database) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let signer = Signer::generate().unwrap();
