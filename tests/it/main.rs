@@ -13,6 +13,7 @@
 
 mod call_log;
 mod config_example;
+mod conformance;
 mod registry;
 mod siuss;
 mod store;
