@@ -1,7 +1,7 @@
 //! What INPS says of the flows: each outcome is kept once, however often it comes, and the last to arrive is in
 //! force.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -99,17 +99,15 @@ pub(super) fn record(
             .bind::<BigInt, _>(LOCK.wrapping_add(eservice.get()))
             .execute(inner)?;
     }
-    let names: Vec<String> = esiti.iter().map(|esito| storable(&esito.id_flusso)).collect();
-    let known: HashMap<String, i64> = each_backend!(connection, |inner| flusso::table
-        .filter(flusso::eservice_id.eq(eservice.get()))
-        .filter(flusso::id_flusso.eq_any(&names))
-        .select((flusso::id_flusso, flusso::ts))
-        .load::<(String, i64)>(inner))?
-    .into_iter()
-    .collect();
     let mut result = EsitiStored::default();
-    for (esito, name) in esiti.iter().zip(&names) {
-        let flusso_ts = known.get(name).copied();
+    for esito in esiti {
+        let name = storable(&esito.id_flusso);
+        let flusso_ts: Option<i64> = flusso::table
+            .filter(flusso::eservice_id.eq(eservice.get()))
+            .filter(flusso::id_flusso.eq(&name))
+            .select(flusso::ts)
+            .first(connection)
+            .optional()?;
         let row = (
             esito::eservice_id.eq(eservice.get()),
             esito::id_flusso.eq(name),

@@ -7,6 +7,7 @@
 mod cancellation;
 mod esiti;
 mod feed;
+mod held;
 mod plan;
 mod publish;
 mod rows;

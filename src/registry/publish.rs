@@ -5,9 +5,9 @@ use std::num::NonZeroU32;
 
 use diesel::prelude::*;
 
-use super::plan::{Benefit, Content, Flow, Keys, Outcome, Plan, PlannedFlow, Stato};
+use super::plan::{Content, Flow, Keys, Outcome, Plan, PlannedFlow, Stato};
 use super::rows::{ACTIVE, FlussoRow, PrestazioneRow, WITHDRAWN};
-use super::{Fingerprint, PLAIN_XML, Verdict, cancellation, tipo_number};
+use super::{Fingerprint, PLAIN_XML, Verdict, cancellation, held, tipo_number};
 use crate::clock::Clock;
 use crate::siuss::record::{EnteErogatore, Flusso, NomeFlusso, Record, TipoFlusso, TipoOperazione};
 use crate::siuss::values::Value;
@@ -15,7 +15,7 @@ use crate::siuss::xml;
 use crate::store::schema::{ente, flusso, prestazione, progressivo};
 use crate::store::{AnyConnection, Day, EserviceId, StoreError, each_backend, sequencer};
 
-/// How many rows or keys one statement carries: within the 32766 parameters of SQLite for the widest table.
+/// How many rows one statement carries: within the 32766 parameters of SQLite for the widest table.
 const CHUNK: usize = 2000;
 
 pub(super) fn publish(
@@ -27,7 +27,7 @@ pub(super) fn publish(
     clock: &Clock,
 ) -> Result<Vec<Verdict>, StoreError> {
     let feed = sequencer::lock(connection, eservice)?;
-    let mut plan = Plan::new(held(connection, eservice, erogatore, keys)?);
+    let mut plan = Plan::new(held::held(connection, eservice, erogatore, keys)?);
     let outcomes: Vec<Outcome> =
         records.iter().zip(keys).map(|(record, keys)| plan.add(record, keys)).collect();
     let Some(count) = u32::try_from(plan.flows.len()).ok().and_then(NonZeroU32::new) else {
@@ -62,43 +62,6 @@ fn verdicts(outcomes: Vec<Outcome>, names: &[String]) -> Result<Vec<Verdict>, St
 
 fn inconsistent() -> StoreError {
     StoreError::Unreadable("a benefit whose flow is not in the feed".to_owned())
-}
-
-/// The benefits with these keys that the registry holds.
-fn held<'a>(
-    connection: &mut AnyConnection,
-    eservice: EserviceId,
-    erogatore: &EnteErogatore,
-    keys: &[Keys],
-) -> Result<HashMap<Fingerprint, Benefit<'a>>, StoreError> {
-    type Row = (Vec<u8>, i64, Vec<u8>, i16, i64);
-    let mut held = HashMap::with_capacity(keys.len());
-    for chunk in keys.chunks(CHUNK) {
-        let identities: Vec<&[u8]> = chunk.iter().map(|keys| keys.identity.as_bytes()).collect();
-        let rows: Vec<Row> = each_backend!(connection, |inner| prestazione::table
-            .filter(prestazione::eservice_id.eq(eservice.get()))
-            .filter(prestazione::codice_ente.eq(erogatore.codice.as_str()))
-            .filter(prestazione::identity_hash.eq_any(identities))
-            .select((
-                prestazione::identity_hash,
-                prestazione::id,
-                prestazione::content_hash,
-                prestazione::stato,
-                prestazione::flusso_ts,
-            ))
-            .load(inner))?;
-        for (identity, id, content, stato, flusso_ts) in rows {
-            let benefit = Benefit {
-                id: Some(id),
-                content: Fingerprint::read(&content)?,
-                stato: if stato == ACTIVE { Stato::Active } else { Stato::Withdrawn },
-                in_force: Flow::Sent(flusso_ts),
-                record: None,
-            };
-            held.insert(Fingerprint::read(&identity)?, benefit);
-        }
-    }
-    Ok(held)
 }
 
 /// A name for each flow: the day's next numbers, which no other flow was or will be given.
@@ -204,15 +167,12 @@ fn sent(
         })
         .collect();
     let mut sent = HashMap::with_capacity(timestamps.len());
-    for chunk in timestamps.chunks(CHUNK) {
-        let rows: Vec<(i64, String, i64, i16, Vec<u8>)> = each_backend!(connection, |inner| flusso::table
-            .filter(flusso::eservice_id.eq(eservice.get()))
-            .filter(flusso::ts.eq_any(chunk))
-            .select((flusso::ts, flusso::id_flusso, flusso::ente_id, flusso::payload_format, flusso::payload))
-            .load(inner))?;
-        for (ts, name, ente_id, format, payload) in rows {
-            sent.insert(ts, Written { name, ente_id, payload: super::feed::xml(format, payload)? });
-        }
+    for ts in timestamps {
+        let (name, ente_id, format, payload): (String, i64, i16, Vec<u8>) = flusso::table
+            .find((eservice.get(), ts))
+            .select((flusso::id_flusso, flusso::ente_id, flusso::payload_format, flusso::payload))
+            .first(connection)?;
+        sent.insert(ts, Written { name, ente_id, payload: super::feed::xml(format, payload)? });
     }
     Ok(sent)
 }

@@ -341,10 +341,13 @@ on_both_databases! {
                     }
                 }
             });
-            let published: Vec<String> =
-                writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect();
+            // The follower must end even if a writer failed.
+            let published: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
             done.store(true, Ordering::SeqCst);
-            (published, follower.join().unwrap())
+            let seen = follower.join().unwrap();
+            let published: Vec<String> =
+                published.into_iter().flat_map(|published| published.expect("a writer failed")).collect();
+            (published, seen)
         });
         assert_eq!(seen.len(), published.len());
         assert_eq!(seen.iter().collect::<BTreeSet<_>>(), published.iter().collect::<BTreeSet<_>>());

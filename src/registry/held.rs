@@ -1,0 +1,88 @@
+//! Which of a batch's benefits the registry holds already.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Binary, SmallInt, Text};
+
+use super::Fingerprint;
+use super::plan::{Benefit, Flow, Keys, Stato};
+use super::rows::ACTIVE;
+use crate::siuss::record::EnteErogatore;
+use crate::store::schema::prestazione;
+use crate::store::{AnyConnection, EserviceId, StoreError};
+
+#[derive(Queryable, QueryableByName)]
+struct Row {
+    #[diesel(sql_type = Binary)]
+    identity_hash: Vec<u8>,
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = Binary)]
+    content_hash: Vec<u8>,
+    #[diesel(sql_type = SmallInt)]
+    stato: i16,
+    #[diesel(sql_type = BigInt)]
+    flusso_ts: i64,
+}
+
+/// One lookup by the unique key for each element, in one round trip. `= ANY` would say the same, but as long as the
+/// table has no statistics (the first import of all) the planner takes it for everything and reads the whole table;
+/// the limit keeps the lookups apart.
+const POSTGRES: &str = "
+    SELECT held.* FROM unnest($1) AS key (hash) CROSS JOIN LATERAL (
+        SELECT identity_hash, id, content_hash, stato, flusso_ts FROM prestazione
+        WHERE eservice_id = $2 AND codice_ente = $3 AND identity_hash = key.hash LIMIT 1
+    ) AS held";
+
+/// The benefits with these keys that the registry holds.
+pub(super) fn held<'a>(
+    connection: &mut AnyConnection,
+    eservice: EserviceId,
+    erogatore: &EnteErogatore,
+    keys: &[Keys],
+) -> Result<HashMap<Fingerprint, Benefit<'a>>, StoreError> {
+    let codice = erogatore.codice.as_str();
+    let rows: Vec<Row> = match connection {
+        AnyConnection::Postgres(inner) => {
+            let identities: Vec<&[u8]> = keys.iter().map(|keys| keys.identity.as_bytes()).collect();
+            diesel::sql_query(POSTGRES)
+                .bind::<Array<Binary>, _>(identities)
+                .bind::<BigInt, _>(eservice.get())
+                .bind::<Text, _>(codice)
+                .load(inner)?
+        }
+        AnyConnection::Sqlite(inner) => {
+            let mut rows = Vec::new();
+            for keys in keys {
+                let found = prestazione::table
+                    .filter(prestazione::eservice_id.eq(eservice.get()))
+                    .filter(prestazione::codice_ente.eq(codice))
+                    .filter(prestazione::identity_hash.eq(keys.identity.as_bytes()))
+                    .select((
+                        prestazione::identity_hash,
+                        prestazione::id,
+                        prestazione::content_hash,
+                        prestazione::stato,
+                        prestazione::flusso_ts,
+                    ))
+                    .first(inner)
+                    .optional()?;
+                rows.extend(found);
+            }
+            rows
+        }
+    };
+    rows.into_iter()
+        .map(|row| {
+            let benefit = Benefit {
+                id: Some(row.id),
+                content: Fingerprint::read(&row.content_hash)?,
+                stato: if row.stato == ACTIVE { Stato::Active } else { Stato::Withdrawn },
+                in_force: Flow::Sent(row.flusso_ts),
+                record: None,
+            };
+            Ok((Fingerprint::read(&row.identity_hash)?, benefit))
+        })
+        .collect()
+}
