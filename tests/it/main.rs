@@ -11,6 +11,7 @@
     reason = "tests say what they expect by panicking, and have no public face"
 )]
 
+mod api;
 mod call_log;
 mod config_example;
 mod conformance;
