@@ -23,3 +23,4 @@ mod voucher;
 mod voucher_cli;
 mod voucher_corpus;
 mod voucher_keys;
+mod voucher_live;
