@@ -42,21 +42,21 @@ impl Query {
         let since = integer(&since).filter(|since| *since <= LARGEST_SINCE).ok_or_else(|| {
             wrong("Il parametro since deve essere un numero intero di millisecondi, da 0 a 1e20.".to_owned())
         })?;
-        let (name, limit) = match (limit, max_entries) {
-            (Some(limit), _) => ("limit", Some(limit)),
-            (None, max_entries) => ("max_entries", max_entries),
-        };
-        let limit = match limit {
-            None => DEFAULT_LIMIT,
-            Some(text) => integer(&text)
-                .and_then(|limit| u16::try_from(limit).ok())
-                .filter(|limit| *limit <= LARGEST_LIMIT)
-                .ok_or_else(|| {
-                    wrong(format!("Il parametro {name} deve essere un numero intero da 0 a {LARGEST_LIMIT}."))
-                })?,
-        };
-        Ok(Self { since, limit })
+        let limit = page_size("limit", limit.as_deref())?;
+        let max_entries = page_size("max_entries", max_entries.as_deref())?;
+        Ok(Self { since, limit: limit.or(max_entries).unwrap_or(DEFAULT_LIMIT) })
     }
+}
+
+/// A number of flows, where the call gives one. It is judged even where another parameter wins over it.
+fn page_size(name: &str, text: Option<&str>) -> Result<Option<u16>, Problem> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let size = integer(text).and_then(|size| u16::try_from(size).ok()).filter(|size| *size <= LARGEST_LIMIT);
+    size.map(Some).ok_or_else(|| {
+        wrong(format!("Il parametro {name} deve essere un numero intero da 0 a {LARGEST_LIMIT}."))
+    })
 }
 
 /// An integer in decimal digits, without a sign.
