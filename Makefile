@@ -3,7 +3,7 @@
 BIN := target/debug/waas-comuni
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint
+.PHONY: help demo test contract lint
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -13,9 +13,14 @@ demo: ## Build, then show the whole way of a benefit: import, serve, pull as INP
 	cargo build --locked
 	$(BIN) demo
 
-test: ## Run every test, on SQLite and on a throw-away PostgreSQL
+test: ## Run every test, on SQLite and on a throw-away PostgreSQL, and the contract under schemathesis
 	@scripts/require.sh test
 	scripts/test.sh
+
+contract: ## Run schemathesis alone against a server with made-up benefits
+	@scripts/require.sh build contract
+	cargo build --locked
+	scripts/contract-test.sh
 
 lint: ## Check format, clippy, licences and sources of the dependencies, shell scripts
 	@scripts/require.sh lint

@@ -18,8 +18,9 @@ def before_load_schema(context, raw_schema):
         responses.setdefault(status, {"description": "not in the official contract", **PROBLEM})
     schemas = raw_schema["components"]["schemas"]
     # Some senders write null for an optional field; refusing it would make INPS send the outcomes again for ever.
-    for name, schema in schemas["EsitoFlusso"]["properties"].items():
-        if name not in schemas["EsitoFlusso"]["required"]:
-            schema["nullable"] = True
+    for schema in (schemas["ElencoEsiti"], schemas["EsitoFlusso"]):
+        for name, field in schema["properties"].items():
+            if name not in schema.get("required", []):
+                field["nullable"] = True
     # `since` goes up to 1e20, past its own format int64: the bound is what counts.
     schemas["UnixTimestamp"].pop("format", None)

@@ -3,4 +3,3 @@
 pub(crate) mod app;
 pub(crate) mod database;
 pub(crate) mod records;
-pub(crate) mod xmllint;
