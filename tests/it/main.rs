@@ -14,6 +14,7 @@
 mod api;
 mod call_log;
 mod config_example;
+mod conformance;
 mod registry;
 mod siuss;
 mod store;

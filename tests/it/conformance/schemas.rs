@@ -1,0 +1,133 @@
+//! `specs/*.xsd` against the official schemas, on arbitrary documents and on mutations of them.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use super::arbitrary;
+use super::coverage::Coverage;
+use super::dom::{self, Style};
+use super::facts;
+use super::mutation::{Effect, MUTATIONS, NOT_A_DATE};
+use super::random::Random;
+use crate::support::xmllint::{self, Batch, Verdict};
+
+/// Valid documents of each type in one run, and changed ones of each type and each mutation.
+const DOCUMENTS: usize = 10_000;
+const MUTATIONS_EACH: usize = 1_000;
+
+/// One of the two document types.
+pub(super) struct Flow {
+    pub(super) facts: &'static facts::Element,
+    pub(super) own: &'static str,
+    pub(super) official: &'static str,
+    /// The mutations that it has no place for.
+    without: &'static [&'static str],
+}
+
+pub(super) static PS_PSA_SINA: Flow = Flow {
+    facts: &facts::PS_PSA_SINA,
+    own: "ps_psa_sina.xsd",
+    official: "PS_PSA_SINA201812.xsd",
+    without: &[],
+};
+pub(super) static SINBA: Flow =
+    Flow { facts: &facts::SINBA, own: "sinba.xsd", official: "SINBA.xsd", without: &[NOT_A_DATE] };
+
+/// A document, where it comes from and what is known of it.
+pub(super) struct Sample {
+    pub(super) bytes: Vec<u8>,
+    /// The mutation's name, or `valid`.
+    pub(super) origin: &'static str,
+    pub(super) effect: Effect,
+}
+
+/// Valid documents of every shape.
+pub(super) fn valid(flow: &Flow, many: bool, random: &mut Random) -> Vec<Sample> {
+    let mut coverage = Coverage::default();
+    let samples = (0..DOCUMENTS)
+        .map(|_| {
+            let document = arbitrary::document(flow.facts, many, random);
+            coverage.add(&document, flow.facts);
+            let style = Style::arbitrary(random);
+            let bytes = dom::write(&document, &style, random).into_bytes();
+            Sample { bytes, origin: "valid", effect: Effect::Keeps }
+        })
+        .collect();
+    coverage.assert_complete(flow.facts);
+    samples
+}
+
+/// What all comparisons are made on: valid documents, then every mutation in turn.
+pub(super) fn samples(flow: &Flow, many: bool, seed: u64) -> Vec<Sample> {
+    let mut random = Random::new(seed);
+    let mut samples = valid(flow, many, &mut random);
+    for mutation in MUTATIONS {
+        let documents = (0..MUTATIONS_EACH).map_while(|_| mutation.document(flow.facts, &mut random));
+        let before = samples.len();
+        samples.extend(documents.map(|bytes| Sample {
+            bytes,
+            origin: mutation.name,
+            effect: mutation.effect,
+        }));
+        let expected = if flow.without.contains(&mutation.name) { 0 } else { MUTATIONS_EACH };
+        assert_eq!(samples.len() - before, expected, "{}", mutation.name);
+    }
+    samples
+}
+
+/// Fails with the first few samples on which a judge and somebody else disagree.
+pub(super) fn assert_none(disagreements: Vec<(&Sample, String)>, seed: u64) {
+    if disagreements.is_empty() {
+        return;
+    }
+    let mut report = format!("{} disagreements (WAAS_TEST_SEED={seed})", disagreements.len());
+    let mut told = BTreeSet::new();
+    for (sample, what) in disagreements {
+        if told.insert(sample.origin) && told.len() <= 12 {
+            write!(report, "\n\n{}: {what}\n{}", sample.origin, String::from_utf8_lossy(&sample.bytes))
+                .unwrap();
+        }
+    }
+    panic!("{report}");
+}
+
+/// The verdict disagrees with what is certain of the sample.
+pub(super) fn contradiction(sample: &Sample, verdict: &Verdict) -> Option<String> {
+    match (sample.effect, verdict) {
+        (Effect::Breaks, Verdict::Valid) => Some("accepted, though broken".to_owned()),
+        (Effect::Keeps, Verdict::Invalid(reason)) => Some(format!("refused, though sound: {reason}")),
+        _ => None,
+    }
+}
+
+fn own_schema_agrees(flow: &Flow) {
+    let seed = Random::seed();
+    let samples = samples(flow, true, seed);
+    let batch = Batch::new(samples.iter().map(|sample| sample.bytes.as_slice()));
+    let own = batch.judge(&xmllint::own(flow.own));
+    let mut disagreements: Vec<(&Sample, String)> = samples
+        .iter()
+        .zip(&own)
+        .filter_map(|(sample, verdict)| Some((sample, contradiction(sample, verdict)?)))
+        .collect();
+
+    if let Some(official) = xmllint::official(flow.official) {
+        let official = batch.judge(&official);
+        for ((sample, own), official) in samples.iter().zip(&own).zip(&official) {
+            if own.is_valid() != official.is_valid() {
+                disagreements.push((sample, format!("own {own:?}, official {official:?}")));
+            }
+        }
+    }
+    assert_none(disagreements, seed);
+}
+
+#[test]
+fn own_schema_of_ps_psa_sina_states_what_the_official_one_does() {
+    own_schema_agrees(&PS_PSA_SINA);
+}
+
+#[test]
+fn own_schema_of_sinba_states_what_the_official_one_does() {
+    own_schema_agrees(&SINBA);
+}
