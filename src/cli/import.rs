@@ -84,10 +84,9 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
     if args.dry_run {
         return args.source.import(&Destination::Nowhere);
     }
-    let failed = |error: &dyn std::fmt::Display| CliError::Failed(error.to_string());
-    let store = Store::open(&config.database).map_err(|error| failed(&error))?;
-    store.migrate().map_err(|error| failed(&error))?;
-    let id = store.register_eservice(&eservice.name).map_err(|error| failed(&error))?;
+    let store = Store::open(&config.database)?;
+    store.migrate()?;
+    let id = store.register_eservice(&eservice.name)?;
     let registry = Registry::new(store, Clock::System);
     args.source.import(&Destination::Feed { registry: &registry, eservice: id, ente: &ente })
 }

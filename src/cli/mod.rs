@@ -3,6 +3,7 @@
 //! What a command prints is for people; under `--json` it is for programs. Exit codes: 0 done, 1 not done, 2 the
 //! command or the configuration cannot be understood.
 
+mod calls;
 mod config_check;
 mod import;
 mod openapi;
@@ -17,6 +18,7 @@ use tokio::runtime::Runtime;
 
 use crate::config::check::Finding;
 use crate::config::{self, Config, ConfigError, EService};
+use crate::store::StoreError;
 use crate::telemetry::{self, LogFormat};
 
 /// The e-service WaaS.Comuni of an Italian municipality: its social benefits, pulled by INPS over PDND.
@@ -48,6 +50,7 @@ enum Command {
     Serve(serve::Args),
     Import(import::Args),
     Check(import::CheckArgs),
+    Calls(calls::Args),
     Voucher(voucher::Args),
     Openapi(openapi::Args),
     Config(config_check::Args),
@@ -79,6 +82,12 @@ impl CliError {
             Self::Config(_) | Self::WrongConfig(_) | Self::Usage(_) => 2,
             Self::Failed(_) | Self::Output(_) => 1,
         })
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.to_string())
     }
 }
 
@@ -122,6 +131,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args, &cli.globals),
         Command::Import(args) => import::run(&args, &cli.globals),
         Command::Check(args) => import::check(&args),
+        Command::Calls(args) => calls::run(&args, &cli.globals),
         Command::Voucher(args) => voucher::run(args, &cli.globals),
         Command::Openapi(args) => openapi::run(&args, &cli.globals),
         Command::Config(args) => config_check::run(&args, &cli.globals),

@@ -27,12 +27,23 @@ impl Day {
         i32::from(self.0.year()) * 10_000 + i32::from(self.0.month()) * 100 + i32::from(self.0.day())
     }
 
+    /// The day's first instant; none on the last day that can be told.
+    #[must_use]
+    pub fn start(self) -> Option<Timestamp> {
+        self.0.to_zoned(ROME.clone()).ok().map(|start| start.timestamp())
+    }
+
     /// Seconds from `instant` to the end of the day, rounded up; 0 when the day is over.
     #[must_use]
     pub fn seconds_left(self, instant: Timestamp) -> u32 {
-        let end = self.0.checked_add(1.day()).and_then(|next| next.to_zoned(ROME.clone()));
-        let millis =
-            end.map_or(0, |end| end.timestamp().as_millisecond().saturating_sub(instant.as_millisecond()));
+        let end = self.0.checked_add(1.day()).ok().and_then(|next| Self(next).start());
+        let millis = end.map_or(0, |end| end.as_millisecond().saturating_sub(instant.as_millisecond()));
         u32::try_from(millis.saturating_add(999) / 1000).unwrap_or(0)
+    }
+}
+
+impl From<Date> for Day {
+    fn from(date: Date) -> Self {
+        Self(date)
     }
 }

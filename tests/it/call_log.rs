@@ -1,6 +1,7 @@
 //! The log of calls: contiguous, durable before the answer, exact about the thresholds, found and exported again.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -347,5 +348,58 @@ on_both_databases! {
         assert_eq!(header, names(&expected));
         let query = header.iter().position(|name| name == "query").unwrap();
         assert!(reader.records().any(|record| &record.unwrap()[query] == "'=HYPERLINK(\"x\")"));
+    }
+
+    fn the_command_line_searches_and_exports(database) {
+        let folder = tempfile::tempdir().unwrap();
+        let calls = |arguments: &[&str]| {
+            let output = Command::new(env!("CARGO_BIN_EXE_waas-comuni"))
+                .arg("calls")
+                .args(arguments)
+                .current_dir(folder.path())
+                .env("WAAS__DATABASE__URL", &database.url)
+                .output()
+                .unwrap();
+            let text = |bytes| String::from_utf8(bytes).unwrap();
+            (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+        };
+        let (code, _, complaint) = calls(&["search"]);
+        assert_eq!(code, 1, "{complaint}");
+        assert!(complaint.contains("not ready"), "{complaint}");
+
+        let store = database.store();
+        let eservice = store.register_eservice("produzione").unwrap();
+        run(async {
+            let appender = appender(&store);
+            // The first is still in February, in Rome.
+            for (number, at) in ["2026-02-28T22:59:59Z", "2026-02-28T23:00:00Z", "2026-03-01T12:00:00Z"]
+                .into_iter()
+                .enumerate()
+            {
+                let call = Entry { instant: instant(at), ..entry(Some(eservice), &format!("r{number}")) };
+                appender.append(call, None).await.unwrap();
+            }
+        });
+        let (code, text, _) = calls(&["search"]);
+        assert_eq!((code, text.lines().count()), (0, 3));
+        assert!(text.contains("produzione GET /waas/v1/flussi 200 ok"), "{text}");
+        let (_, text, _) = calls(&["search", "--from", "2026-03-01", "--until", "2026-03-02", "--json"]);
+        let found: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(found["calls"].as_array().unwrap().len(), 2);
+        assert_eq!(found["next"], Value::Null);
+        let (_, text, _) = calls(&["search", "--limit", "2", "--json"]);
+        let found: Value = serde_json::from_str(&text).unwrap();
+        let (_, text, _) = calls(&["search", "--after", found["next"].as_str().unwrap(), "--json"]);
+        let rest: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(rest["calls"][0]["request_id"], "r2");
+        let (code, text, note) = calls(&["export"]);
+        assert_eq!((code, text.lines().count(), note.trim()), (0, 3, "3 calls"));
+        let (code, text, _) = calls(&["export", "--format", "csv", "--output", "calls.csv", "--status", "200"]);
+        assert_eq!((code, text.as_str()), (0, ""));
+        let written = std::fs::read_to_string(folder.path().join("calls.csv")).unwrap();
+        assert!(written.starts_with("index,instant,request_id,eservice,") && written.lines().count() == 4);
+        for wrong in [["search", "--eservice", "collaudo"], ["search", "--from", "yesterday"]] {
+            assert_eq!(calls(&wrong).0, 2);
+        }
     }
 }

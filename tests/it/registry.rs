@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::slice::from_ref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::thread::ScopedJoinHandle;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -342,7 +343,7 @@ on_both_databases! {
                 }
             });
             // The follower must end even if a writer failed.
-            let published: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
+            let published: Vec<_> = writers.into_iter().map(ScopedJoinHandle::join).collect();
             done.store(true, Ordering::SeqCst);
             let seen = follower.join().unwrap();
             let published: Vec<String> =

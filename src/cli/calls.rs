@@ -1,0 +1,204 @@
+//! `calls`: what the log of calls holds.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde_json::{Map, Value, json};
+
+use super::{CliError, Globals};
+use crate::call_log::export::{ExportError, Format, export};
+use crate::call_log::search::{Cursor, Filter, Found, search};
+use crate::store::{Day, Store};
+
+/// Query the log of calls, or export it.
+#[derive(Debug, Parser)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Search(Search),
+    Export(Export),
+}
+
+/// Find calls, oldest first.
+#[derive(Debug, Parser)]
+#[command(after_long_help = "Examples:
+  waas-comuni calls search --from 2026-03-01 --until 2026-03-02 --status 403
+  waas-comuni calls search --request-id 5e0c…")]
+struct Search {
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// How many calls to show at most.
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: u32,
+    /// Continue where an earlier search ended.
+    #[arg(long, value_name = "CURSOR")]
+    after: Option<Cursor>,
+    /// Print one JSON object: the calls, and the cursor of what follows.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Write calls out, oldest first: all of them, or those of a period.
+#[derive(Debug, Parser)]
+struct Export {
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// csv, safe to open in a spreadsheet, or jsonl, one object per line.
+    #[arg(long, value_enum, default_value = "jsonl")]
+    format: Format,
+    /// Where to write; standard output otherwise.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Which calls: those for which everything given holds.
+#[derive(Debug, clap::Args)]
+struct FilterArgs {
+    /// Of this e-service.
+    #[arg(long, value_name = "NAME")]
+    eservice: Option<String>,
+    /// At this instant or later: 2026-03-01T10:00:00Z, or a day (Europe/Rome).
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    from: Option<Timestamp>,
+    /// Before this instant, or before this day begins.
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    until: Option<Timestamp>,
+    /// Answered with this HTTP status.
+    #[arg(long, value_name = "CODE")]
+    status: Option<u16>,
+    /// With this outcome.
+    #[arg(long, value_name = "CODE")]
+    outcome: Option<String>,
+    /// Answered with this X-Request-Id.
+    #[arg(long, value_name = "ID")]
+    request_id: Option<String>,
+    /// By this client of PDND.
+    #[arg(long, value_name = "UUID")]
+    client_id: Option<String>,
+    /// By this member of PDND.
+    #[arg(long, value_name = "UUID")]
+    consumer_id: Option<String>,
+    /// For this purpose.
+    #[arg(long, value_name = "UUID")]
+    purpose_id: Option<String>,
+    /// With this voucher (its jti).
+    #[arg(long, value_name = "UUID")]
+    token_id: Option<String>,
+}
+
+/// An instant, or the beginning of a day.
+fn instant(text: &str) -> Result<Timestamp, String> {
+    let day = || text.parse::<Date>().ok().and_then(|date| Day::from(date).start());
+    text.parse::<Timestamp>()
+        .ok()
+        .or_else(day)
+        .ok_or_else(|| format!("{text:?} is neither an instant such as 2026-03-01T10:00:00Z nor a day"))
+}
+
+impl FilterArgs {
+    /// The filter, and the database that it is for.
+    fn open(&self, globals: &Globals) -> Result<(Store, Filter), CliError> {
+        let store = Store::open(&globals.config()?.database)?;
+        if !store.schema_state()?.pending.is_empty() {
+            let message =
+                "the database is not ready for this version: start the service or import a file first";
+            return Err(CliError::Failed(message.to_owned()));
+        }
+        if let Some(name) = &self.eservice
+            && store.find_eservice(name)?.is_none()
+        {
+            return Err(CliError::Usage(format!("the database knows no e-service {name:?}")));
+        }
+        let filter = Filter {
+            eservice: self.eservice.clone(),
+            from: self.from,
+            until: self.until,
+            status: self.status,
+            outcome: self.outcome.clone(),
+            request_id: self.request_id.clone(),
+            client_id: self.client_id.clone(),
+            consumer_id: self.consumer_id.clone(),
+            purpose_id: self.purpose_id.clone(),
+            token_id: self.token_id.clone(),
+        };
+        Ok((store, filter))
+    }
+}
+
+pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> {
+    match &args.command {
+        Command::Search(args) => run_search(args, globals),
+        Command::Export(args) => run_export(args, globals),
+    }
+}
+
+fn run_search(args: &Search, globals: &Globals) -> Result<ExitCode, CliError> {
+    let (store, filter) = args.filter.open(globals)?;
+    let page = store.read(|connection| search(connection, &filter, args.after, args.limit))?;
+    let calls =
+        page.entries.iter().map(Found::json).collect::<Result<Vec<_>, _>>().map_err(std::io::Error::from)?;
+    let next = page.next.map(|cursor| cursor.to_string());
+    let mut output = std::io::stdout().lock();
+    if args.json {
+        writeln!(output, "{}", json!({ "calls": calls, "next": next }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for call in &calls {
+        writeln!(output, "{}", line(call))?;
+    }
+    if let Some(next) = next {
+        eprintln!("There may be more: add --after {next}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A call on one line: what a person looks for first.
+fn line(call: &Map<String, Value>) -> String {
+    let value = |name: &str| match call.get(name) {
+        None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::String(text)) => text.escape_debug().to_string(),
+        Some(other) => other.to_string(),
+    };
+    format!(
+        "{} {} {} {} {} {} consumer={} purpose={} since={} count={} request={}",
+        value("instant"),
+        value("eservice"),
+        value("method"),
+        value("path"),
+        value("status"),
+        value("outcome"),
+        value("consumer_id"),
+        value("purpose_id"),
+        value("since"),
+        value("count"),
+        value("request_id"),
+    )
+}
+
+fn run_export(args: &Export, globals: &Globals) -> Result<ExitCode, CliError> {
+    let (store, filter) = args.filter.open(globals)?;
+    let count = match &args.output {
+        Some(path) => export(&store, &filter, args.format, BufWriter::new(File::create(path)?))?,
+        None => export(&store, &filter, args.format, BufWriter::new(std::io::stdout().lock()))?,
+    };
+    eprintln!("{count} calls");
+    Ok(ExitCode::SUCCESS)
+}
+
+impl From<ExportError> for CliError {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Store(error) => error.into(),
+            ExportError::Output(error) => error.into(),
+        }
+    }
+}
