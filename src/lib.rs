@@ -13,6 +13,7 @@
 //! | [`call_log`] | what callers did, and their thresholds |
 //! | [`import`] | the way of a benefit: from a file to the feed |
 //! | [`api`] | what INPS sees |
+//! | [`demo`] | the things of the demonstration |
 //! | [`cli`] | one file per command |
 
 pub mod api;
@@ -20,6 +21,7 @@ pub mod call_log;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod import;
 pub mod intake;
 pub mod registry;

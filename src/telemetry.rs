@@ -14,11 +14,13 @@ pub enum LogFormat {
     Text,
 }
 
-/// Sends logs to standard error, in `format`; `verbosity` 0 is warnings and what the service does, 1 more, 2 all.
+/// Sends logs to standard error, in `format`; `verbosity` 0 is warnings and, unless `quiet`, what the service does;
+/// 1 is more, 2 all.
 ///
 /// `RUST_LOG` overrides the verbosity.
-pub fn start(format: LogFormat, verbosity: u8) {
+pub fn start(format: LogFormat, verbosity: u8, quiet: bool) {
     let level = match verbosity {
+        0 if quiet => "error",
         0 => "warn,waas_comuni=info",
         1 => "info,waas_comuni=debug",
         _ => "debug,waas_comuni=trace",

@@ -233,7 +233,16 @@ impl Call {
                     Ok(appended) => (reply, appended.quota),
                     Err(error) => {
                         tracing::error!(request_id = %self.id, %error, "the call log cannot be written: nothing is disclosed");
-                        (Problem::unavailable("call_log_unavailable").into(), None)
+                        let problem = Problem::unavailable("call_log_unavailable");
+                        let outcome = problem.code;
+                        let refused =
+                            Reply { body: Err(problem), outcome, details: Details::default(), ..reply };
+                        // The entry that failed may still be written, and says what was about to be answered.
+                        if service.appender.note(self.entry(Some(eservice), request, &refused)).await.is_err()
+                        {
+                            tracing::error!(request_id = %self.id, "nor can the refusal be logged");
+                        }
+                        (refused, None)
                     }
                 }
             }
@@ -273,9 +282,7 @@ impl Call {
             request_id: self.id.to_string(),
             method: request.method().to_string(),
             path: request.path().to_owned(),
-            // A token has no place in an address; one that came there all the same has none in the log.
-            query: (!query.is_empty())
-                .then(|| if query.contains("access_token") { "…" } else { query }.to_owned()),
+            query: (!query.is_empty()).then(|| without_tokens(query)),
             status: reply.status().as_u16(),
             outcome: reply.outcome,
             client_ip: self.client,
@@ -326,6 +333,17 @@ impl Call {
         }
         response
     }
+}
+
+/// `query` with `…` for every value as long as a token: an address is no place for one, and neither is the log.
+fn without_tokens(query: &str) -> String {
+    const SHORTER_THAN_A_TOKEN: usize = 100;
+    let pair = |pair: &str| match pair.split_once('=') {
+        Some((name, value)) if value.len() > SHORTER_THAN_A_TOKEN => format!("{name}=…"),
+        None if pair.len() > SHORTER_THAN_A_TOKEN => "…".to_owned(),
+        _ => pair.to_owned(),
+    };
+    query.split('&').map(pair).collect::<Vec<_>>().join("&")
 }
 
 /// Under whose name the call counts: PDND has said `consumerId` since July 2025, and `client_id` always.

@@ -32,7 +32,7 @@ struct Cli {
 }
 
 /// What every command accepts.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Globals {
     /// Configuration file; waas-comuni.toml if it is there.
     #[arg(long, global = true, value_name = "FILE")]
@@ -126,7 +126,9 @@ fn runtime() -> Result<Runtime, CliError> {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    telemetry::start(cli.globals.log, cli.globals.verbose);
+    // The demonstration tells its own story, which logs would interrupt.
+    let quiet = false;
+    telemetry::start(cli.globals.log, cli.globals.verbose, quiet);
     let done = match cli.command {
         Command::Serve(args) => serve::run(&args, &cli.globals),
         Command::Import(args) => import::run(&args, &cli.globals),

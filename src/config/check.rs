@@ -271,6 +271,9 @@ fn check_ids(section: &str, eservice: &EService, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Characters of an ente's code: with kind, day and number it must fit the 50 of a flow's name.
+const LONGEST_CODE: usize = 27;
+
 fn check_enti(section: &str, eservice: &EService, findings: &mut Vec<Finding>) {
     if eservice.ente.is_empty() {
         findings.push(Finding::wrong(
@@ -288,6 +291,13 @@ fn check_enti(section: &str, eservice: &EService, findings: &mut Vec<Finding>) {
                 key("codice"),
                 format!("{:?} does not match codice_ente_pattern", ente.codice),
                 "write the Belfiore code, or set codice_ente_pattern for an ATS or a consortium",
+            ));
+        }
+        if ente.codice.chars().count() > LONGEST_CODE {
+            findings.push(Finding::wrong(
+                key("codice"),
+                format!("{:?} is too long for the name of a flow", ente.codice),
+                format!("write a code of at most {LONGEST_CODE} characters"),
             ));
         }
         if !codes.insert(ente.codice.as_str()) {

@@ -41,7 +41,8 @@ pub(super) fn csv_encoding(file: &mut File) -> io::Result<Result<&'static Encodi
         let last = count == 0;
         let mut rest = 0;
         for part in pending.utf8_chunks() {
-            accents += u64::from(!part.valid().is_ascii());
+            let letters = part.valid().bytes().filter(|byte| *byte >= 0xC0).count();
+            accents += u64::try_from(letters).unwrap_or(0);
             lines += u64::try_from(memchr::memchr_iter(b'\n', part.valid().as_bytes()).count()).unwrap_or(0);
             // A sequence that the chunk cuts is not broken: it is looked at again with what follows.
             let cut = !last && part.invalid().len() < 4 && pending.ends_with(part.invalid());

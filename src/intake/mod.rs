@@ -87,7 +87,7 @@ impl Taken {
         let line = element.line;
         let label = label(&element);
         let mut records = Vec::new();
-        for part in split::by_year(element) {
+        for part in split::by_year(element, &mut notices) {
             let Some(record) = Record::read(&part, &mut notices) else { continue };
             notices.extend(rules::check(&record, nomenclatore));
             records.push(record);

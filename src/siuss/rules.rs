@@ -8,6 +8,8 @@ mod importi;
 mod prestazione;
 mod sinba;
 
+pub(super) use prestazione::other_months;
+
 use super::element;
 use super::notice::{Notice, Rule, Severity};
 use super::record::{PsPsaSina, Record};

@@ -7,6 +7,8 @@ use jiff::Unit;
 use jiff::civil::{Date, date};
 
 use super::element::Element;
+use super::notice::Notice;
+use super::rules;
 use super::values::{Data, Value};
 
 /// Years that one source record may cover: more is a mistake of the source, and is left to the rules.
@@ -24,12 +26,19 @@ pub fn months(first: Date, last: Date) -> Option<i32> {
 
 /// `record` as one record for each calendar year of its period.
 ///
-/// A record that does not cross years, or whose dates cannot be read, is given back as it is.
-#[must_use]
-pub fn by_year(record: Element) -> Vec<Element> {
+/// A record that does not cross years, or whose dates cannot be read, is given back as it is. The months of each part
+/// are counted; `notices` is told when the source counted those of the whole in another way.
+pub fn by_year(record: Element, notices: &mut Vec<Notice>) -> Vec<Element> {
     let Some((first, last)) = period(&record) else { return vec![record] };
     if first.year() >= last.year() || last.year() - first.year() >= MOST_YEARS {
         return vec![record];
+    }
+    let stated = record.child("PrestazioniSociali").and_then(|dati| dati.attribute("PeriodoErogazione"));
+    if let Some(stated) = stated
+        && let Some(counted) = months(first, last)
+        && stated.trim().parse() != Ok(counted)
+    {
+        notices.push(rules::other_months(stated, first, last, counted));
     }
     (first.year()..=last.year())
         .map(|year| {

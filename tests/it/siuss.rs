@@ -48,7 +48,7 @@ fn spellings_of_one_value_are_one_value() {
         .replace("\"84.20\"", "\" +084.2\"")
         .replace("\"5560.00\"", "\"5560\"")
         .replace("\"2020-01-14\"", "\"2020-01-14+01:00\"")
-        .replace("PeriodoErogazione=\"4\"", "PeriodoErogazione=\"+04\"")
+        .replace("PeriodoErogazione=\"4\"", "PeriodoErogazione=\" 04 \"")
         .replace("CNTLCU15E09H501T", "cntlcu15e09h501t")
         .replace("Conti", "Con&#116;i");
     let (one, two) = (read(MENSA.as_bytes()).unwrap(), read(other.as_bytes()).unwrap());
@@ -177,7 +177,7 @@ fn a_school_year_becomes_two_calendar_years() {
     let year = MENSA
         .replace("\"2020-12-31\"", "\"2021-05-31\"")
         .replace("PeriodoErogazione=\"4\"", "PeriodoErogazione=\"9\"");
-    let parts = split::by_year(beneficiario(&year));
+    let parts = split::by_year(beneficiario(&year), &mut Vec::new());
     let facts: Vec<_> = parts
         .iter()
         .map(|part| part.child("PrestazioniSociali").unwrap())
@@ -191,7 +191,10 @@ fn a_school_year_becomes_two_calendar_years() {
         let record = Record::read(part, &mut Vec::new()).unwrap();
         assert!(!refuses(&rules::check(&record, &NOMENCLATORE)));
     }
-    assert_eq!(split::by_year(beneficiario(MENSA)).len(), 1);
+    assert_eq!(split::by_year(beneficiario(MENSA), &mut Vec::new()).len(), 1);
+    let mut notices = Vec::new();
+    split::by_year(beneficiario(&year.replace("\"9\"", "\"15\"")), &mut notices);
+    assert_eq!(notices[0].rule.code, "PS-06");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::super::split::months;
 use super::super::tables::{Nomenclatore, Trasmissione};
 use super::super::values::{Data, Value};
 use super::{missing, rule};
+use jiff::civil::Date;
 use rust_decimal::Decimal;
 
 pub(super) static CARATTERE: Rule = rule(
@@ -199,14 +200,19 @@ fn check_period(prestazione: &DatiPrestazione, notices: &mut Vec<Notice>) {
     if let (Some(stated), Some(counted)) = (prestazione.periodo_erogazione, months(first, last))
         && stated.number() != counted
     {
-        notices.push(Notice::new(
-            &MESI,
-            "PeriodoErogazione",
-            &stated.text(),
-            format!("Da {first} a {last} i mesi sono {counted}, non {}.", stated.number()),
-            format!("Se i mesi sono quelli del periodo, scrivere {counted}."),
-        ));
+        notices.push(other_months(&stated.text(), first, last, counted));
     }
+}
+
+/// What is said of a number of months that is not the one counted.
+pub(crate) fn other_months(stated: &str, first: Date, last: Date, counted: i32) -> Notice {
+    Notice::new(
+        &MESI,
+        "PeriodoErogazione",
+        stated,
+        format!("Da {first} a {last} i mesi sono {counted}, non {stated}."),
+        format!("Se i mesi sono quelli del periodo, scrivere {counted}."),
+    )
 }
 
 fn check_dsu(prestazione: &DatiPrestazione, notices: &mut Vec<Notice>) {

@@ -12,5 +12,4 @@ mod facts;
 mod mutation;
 mod openapi;
 mod random;
-mod reader;
 mod schemas;

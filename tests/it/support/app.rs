@@ -1,5 +1,6 @@
 //! A running service of its own for each test, reached over HTTP as INPS reaches it.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use serde_json::Value;
@@ -100,6 +101,11 @@ impl App {
             running: Some(running),
             runtime,
         }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.running.as_ref().unwrap().api
     }
 
     /// Publishes records of the Comune of the examples.

@@ -45,6 +45,19 @@ impl TestDatabase {
         }
     }
 
+    /// Cuts every connection to a PostgreSQL database and takes no more, or takes them again.
+    pub(crate) fn forbid_connections(&self, forbidden: bool) {
+        let (server, name) = self.server.as_ref().expect("a database on a server");
+        let mut connection = PgConnection::establish(server).unwrap();
+        connection
+            .batch_execute(&format!(
+                "ALTER DATABASE {name} ALLOW_CONNECTIONS {}; SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                 WHERE {forbidden} AND datname = '{name}'",
+                !forbidden
+            ))
+            .unwrap();
+    }
+
     pub(crate) fn settings(&self) -> config::Database {
         config::Database { url: self.url.clone().into(), ..config::Database::default() }
     }

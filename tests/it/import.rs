@@ -1,0 +1,320 @@
+//! Import from the command line: the samples, the spellings, the refusals, and what must not be swallowed.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use waas_comuni::clock::Clock;
+use waas_comuni::registry::{PublishedFlusso, Registry};
+use waas_comuni::siuss::element::Element;
+use waas_comuni::siuss::xml::{Document, Encoding, Item};
+
+use crate::support::command::Place;
+use crate::support::database::{TestDatabase, on_both_databases};
+
+const HEADER: &str = "CodiceFiscale;Cognome;Nome;AnnoNascita;LuogoNascita;Genere;CodiceCittadinanza;CodiceRegione;\
+CodiceComune;CodiceNazione;PresenzaProvaMezzi;CaratterePrestazione;CodicePrestazione;DenominazionePrestazione;\
+ProtocolloDomanda;DataErogazionePrestazione;ImportoPrestazione;PresaCarico";
+
+/// A scholarship under this protocol.
+fn borsa(protocollo: &str) -> String {
+    format!(
+        "CNTLCU15E09H501T;Conti;Luca;2015;H501;1;380;08;058091;380;2;2;A1.19;Borse di studio;{protocollo};2025-03-15;\
+         600.00;2"
+    )
+}
+
+fn table(rows: &[String]) -> String {
+    format!("{HEADER}\n{}\n", rows.join("\n"))
+}
+
+/// Everything in the feed.
+fn feed(database: &TestDatabase) -> Vec<PublishedFlusso> {
+    let store = database.store();
+    let eservice = store.register_eservice("prova").unwrap();
+    Registry::new(store, Clock::System).page(eservice, 0, 100_000).unwrap()
+}
+
+/// The benefit in a flow.
+fn prestazione(flusso: &PublishedFlusso) -> Element {
+    Document::new(flusso.xml.as_slice(), Encoding::Utf8)
+        .find_map(|item| match item {
+            Item::Record(element) => element.child("PrestazioniSociali").cloned(),
+            Item::Identificazione(_) | Item::Fault(_) => None,
+        })
+        .unwrap()
+}
+
+fn shared(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/samples").join(name);
+    path.exists().then_some(path)
+}
+
+on_both_databases! {
+    fn the_samples_give_what_their_readme_says(database) {
+        let place = Place::new(database);
+        let import = |name: &str| {
+            shared(name).map(|path| place.run(&["import", path.to_str().unwrap(), "--ente", "H501", "--json", "--report", "r.json"]))
+        };
+        let Some(mensa) = import("mensa-2020.csv") else { return };
+        assert_eq!(mensa.code, 0, "{mensa:?}");
+        let flussi = feed(database);
+        assert_eq!(flussi.len(), 1);
+        let dati = prestazione(&flussi[0]);
+        for (name, value) in [
+            ("PresenzaProvaMezzi", "1"), ("CaratterePrestazione", "1"), ("CodicePrestazione", "A2.12"),
+            ("NumeroProtocolloDSU", "INPS-ISEE-2020-01234567A-00"), ("AnnoProtocolloDSU", "2020"),
+            ("DataDSU", "2020-01-14"), ("DenominazionePrestazione", "Mensa scolastica"), ("DataEvento", "2020-08-25"),
+            ("DataInizioPrestazione", "2020-09-01"), ("DataFinePrestazione", "2020-12-31"), ("PeriodoErogazione", "4"),
+            ("ImportoMensile", "84.20"), ("ImportoQuotaEnte", "61.55"), ("ImportoQuotaUtente", "22.65"),
+            ("ImportoQuotaRichiesta", "84.20"), ("ImportoSogliaISEE", "5560.00"), ("PresaCarico", "2"),
+        ] {
+            assert_eq!(dati.attribute(name), Some(value), "{name}");
+        }
+        assert_eq!(dati.attribute("ImportoQuotaSSN"), None);
+        assert_eq!(dati.attribute("AreaUtenza"), None);
+
+        let counts = |done: &crate::support::command::Done| {
+            let summary: Value = serde_json::from_str(&done.stdout).unwrap();
+            ["flussi", "unchanged", "refused"].map(|name| summary[name].as_u64().unwrap())
+        };
+        assert_eq!(counts(&import("mensa-2020-bx.csv").unwrap()), [0, 1, 0], "the same record in another spelling");
+        assert_eq!(counts(&import("mensa-anno-scolastico.csv").unwrap()), [1, 1, 0], "2020 is known, 2021 is not");
+        let misto = import("misto.csv").unwrap();
+        assert_eq!((misto.code, counts(&misto)), (3, [6, 0, 10]));
+        let expected: Value =
+            serde_json::from_slice(&std::fs::read(shared("misto.expected.json").unwrap()).unwrap()).unwrap();
+        let report: Vec<Value> = serde_json::from_slice(&std::fs::read(place.path().join("r.json")).unwrap()).unwrap();
+        let mut found: Vec<(u64, &str)> = report
+            .iter()
+            .map(|entry| (entry["line"].as_u64().unwrap(), entry["record"].as_str().unwrap()))
+            .collect();
+        found.dedup();
+        let wanted: Vec<(u64, &str)> = expected["refused"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| (entry["line"].as_u64().unwrap(), entry["ProtocolloDomanda"].as_str().unwrap()))
+            .collect();
+        assert_eq!(found, wanted);
+        let rules: Vec<&str> = report.iter().map(|entry| entry["rule"].as_str().unwrap()).collect();
+        assert_eq!(
+            rules,
+            ["PS-07", "PS-04", "PS-03", "PS-08", "PS-08", "PS-14", "PS-11", "PS-12", "PS-12", "PS-13", "XSD-03", "XSD-03"]
+        );
+        let sinba = import("sinba.csv").unwrap();
+        assert_eq!((sinba.code, counts(&sinba)), (3, [2, 0, 1]));
+        assert_eq!(counts(&import("caricamento-multiplo.xml").unwrap()), [3, 2, 0], "two were in misto.csv");
+        for again in ["mensa-2020.csv", "mensa-anno-scolastico.csv", "misto.csv", "caricamento-multiplo.xml"] {
+            assert_eq!(counts(&import(again).unwrap())[0], 0, "{again} again publishes nothing");
+        }
+    }
+
+    fn a_change_in_the_file_is_a_cancellation_and_an_insertion_and_a_row_can_withdraw(database) {
+        let place = Place::new(database);
+        place.file("a.csv", table(&[borsa("1"), borsa("2")]));
+        assert_eq!(place.run(&["import", "a.csv", "--ente", "H501"]).code, 0);
+        place.file("a.csv", table(&[borsa("1").replace("600.00", "601"), borsa("2")]));
+        let changed = place.run(&["import", "a.csv", "--ente", "H501"]);
+        assert!(changed.stdout.contains("Flussi pubblicati: 2. Prestazioni nuove: 0, modificate: 1, invariate: 1"), "{changed:?}");
+        let withdrawal = format!("{HEADER};TipoOperazione\n{};C\n{};C\n", borsa("2"), borsa("3"));
+        place.file("c.csv", withdrawal);
+        let withdrawn = place.run(&["import", "c.csv", "--ente", "H501"]);
+        assert_eq!(withdrawn.code, 3, "the registry does not hold the third");
+        assert!(withdrawn.stdout.contains("ritirate: 1"), "{withdrawn:?}");
+        assert!(withdrawn.stdout.contains("riga 3, rifiutata"), "{withdrawn:?}");
+        let operations: Vec<_> = feed(database)
+            .iter()
+            .map(|flusso| prestazione(flusso).attribute("TipoOperazione").unwrap().to_owned())
+            .collect();
+        assert_eq!(operations, ["I", "I", "C", "I", "C"]);
+    }
+}
+
+/// A place for commands that need no particular database.
+fn place() -> (TestDatabase, Place) {
+    let database = TestDatabase::new(crate::support::database::Backend::Sqlite);
+    let place = Place::new(&database);
+    (database, place)
+}
+
+#[test]
+fn one_table_in_many_spellings_is_one_table() {
+    let (database, place) = place();
+    let plain = table(&[borsa("1").replace("Conti", "Müller"), borsa("2").replace("Conti", "D'Ambrò")]);
+    place.file("plain.csv", &plain);
+    assert_eq!(place.run(&["import", "plain.csv", "--ente", "H501"]).code, 0);
+    let (windows, _, _) = encoding_rs::WINDOWS_1252.encode(&plain);
+    let spellings: &[(&str, Vec<u8>)] = &[
+        ("bom", [b"\xEF\xBB\xBF".as_slice(), plain.as_bytes()].concat()),
+        ("windows", windows.into_owned()),
+        ("crlf", plain.replace('\n', "\r\n").into_bytes()),
+        ("comma", plain.replace(';', ",").into_bytes()),
+        ("italian", plain.replace("2025-03-15", "15/03/2025").replace("600.00", "600,00").into_bytes()),
+        (
+            "bx",
+            plain.replace("CodicePrestazione", "BX207").replace("ImportoPrestazione", "bx214").into_bytes(),
+        ),
+        ("quoted", plain.replace("Borse di studio", "\"Borse di studio\"").into_bytes()),
+        ("blank", format!("{plain}\n;;;;;;;;;;;;;;;;;\n\n").into_bytes()),
+        ("spaces", plain.replace(";Luca;", "; Luca ;").into_bytes()),
+    ];
+    for (name, content) in spellings {
+        place.file(&format!("{name}.csv"), content);
+        let done = place.run(&["import", &format!("{name}.csv"), "--ente", "H501"]);
+        assert_eq!(done.code, 0, "{name}: {done:?}");
+        assert!(done.stdout.contains("Flussi pubblicati: 0."), "{name}: {done:?}");
+    }
+    assert_eq!(feed(&database).len(), 2);
+}
+
+#[test]
+fn a_mapping_gives_columns_their_names() {
+    let (database, place) = place();
+    let foreign =
+        table(&[borsa("1")]).replace("CodiceFiscale", "Cod. Fisc.").replace("Genere", "Sesso (1/2)");
+    place.file(
+        "a.csv",
+        foreign.replace(";PresaCarico\n", ";PresaCarico;Note\n").replace("600.00;2\n", "600.00;2;x\n"),
+    );
+    let refused = place.run(&["import", "a.csv", "--ente", "H501"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.stdout.contains("«Cod. Fisc.» non è conosciuta"), "{refused:?}");
+    place.file("m.toml", "\"cod. fisc.\" = \"CodiceFiscale\"\n\"Sesso (1/2)\" = \"Genere\"\nNote = \"\"\n");
+    let mapped = place.run(&["import", "a.csv", "--ente", "H501", "--mapping", "m.toml"]);
+    assert_eq!(mapped.code, 0, "{mapped:?}");
+    assert_eq!(feed(&database).len(), 1);
+    assert_eq!(place.run(&["import", "a.csv", "--ente", "H501", "--mapping", "none.toml"]).code, 2);
+}
+
+/// Hostile or broken files: the exit code, and a word of what is said.
+#[test]
+fn what_cannot_be_read_is_refused_clearly_and_harms_nothing_else() {
+    let (database, place) = place();
+    let good = table(&[borsa("1")]);
+    let mut huge_row = good.clone().into_bytes();
+    huge_row.extend(std::iter::repeat_n(b'x', 3 << 20));
+    let million = "colonna;".repeat(1_000_000);
+    let bomb =
+        "<!DOCTYPE l [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;\">]><Flusso>&b;</Flusso>";
+    let deep = format!("<Flusso xmlns=\"http://inps.it/Casellario\">{}", "<a>".repeat(100_000));
+    let cases: &[(&str, &[u8], i32, &str)] = &[
+        ("missing.csv", b"", 1, "non esiste"),
+        ("empty.csv", b"", 1, "vuoto"),
+        ("header.csv", HEADER.as_bytes(), 0, "Record letti: 0"),
+        ("nul.csv", &table(&[borsa("1").replace("Conti", "Con\0ti")]).into_bytes(), 3, "Cognome"),
+        ("short.csv", &table(&["a;b".to_owned(), borsa("1")]).into_bytes(), 3, "2 valori"),
+        ("twice.csv", &good.replace("Cognome", "CodiceFiscale").into_bytes(), 1, "ripete"),
+        ("near.csv", &good.replace("Cognome", "Cognomee").into_bytes(), 1, "Forse è Cognome"),
+        ("huge.csv", &huge_row, 3, "fine della riga"),
+        ("million.csv", million.as_bytes(), 1, "fine della riga"),
+        ("quote.csv", &format!("{good}\"{}", "y;\n".repeat(1 << 20)).into_bytes(), 3, "fine della riga"),
+        ("utf16.csv", b"\xFF\xFEC\0o\0", 1, "UTF-16"),
+        (
+            "damaged.csv",
+            &[
+                table(&[borsa("1").replace("Conti", "èèè"), borsa("2").replace("Luca", "ùùù")]).as_bytes(),
+                b"\xFF",
+            ]
+            .concat(),
+            1,
+            "carattere rovinato",
+        ),
+        (
+            "both.csv",
+            &format!("IDBeneficiario;{good}").replace("\nCNT", "\nMIN-1;CNT").into_bytes(),
+            3,
+            "sia CodiceFiscale sia",
+        ),
+        ("notxml.xml", b"hello", 3, "XML ben formato"),
+        ("bomb.xml", bomb.as_bytes(), 3, "DOCTYPE"),
+        ("external.xml", b"<Flusso xmlns=\"http://inps.it/Casellario\">&x;</Flusso>", 3, "&x;"),
+        ("deep.xml", deep.as_bytes(), 3, "annidati"),
+        ("namespace.xml", b"<Flusso/>", 3, "namespace"),
+        ("encoding.xml", b"<?xml version=\"1.0\" encoding=\"EBCDIC-IT\"?><Flusso/>", 1, "ebcdic-it"),
+        ("broken.xml", b"<?xml version=\"1.0\"?><Flusso xmlns=\"\xE0\"/>", 3, "codifica che dichiara"),
+    ];
+    for (name, content, code, word) in cases {
+        if *name != "missing.csv" {
+            place.file(name, content);
+        }
+        let done = place.run(&["import", name, "--ente", "H501", "--report", "r.csv"]);
+        assert_eq!(done.code, *code, "{name}: {done:?}");
+        assert!(done.stdout.contains(word), "{name}: {done:?}");
+        assert!(done.stdout.len() < 20_000, "{name} says too much");
+    }
+    let published: Vec<_> = feed(&database).iter().map(prestazione).collect();
+    assert_eq!(published.len(), 1, "what could be read before the fault is published, once: {published:?}");
+}
+
+#[test]
+fn xml_in_every_admitted_encoding_is_the_same() {
+    let (database, place) = place();
+    let document = |encoding: &str| {
+        format!(
+            "<?xml version=\"1.0\" encoding=\"{encoding}\"?><Flusso xmlns=\"http://inps.it/Casellario\">\
+             <IdentificazioneFlusso Nome=\"x\"><Ente Codice=\"H501\" Indirizzo=\"H501\" \
+             CFOperatore=\"RSSMRA80A01H501U\"/></IdentificazioneFlusso><Beneficiario CodiceFiscale=\"CNTLCU15E09H501T\">\
+             <Anagrafica Cognome=\"Contì\" Nome=\"Lucà\" AnnoNascita=\"2015\" LuogoNascita=\"H501\" Genere=\"1\" \
+             CodiceCittadinanza=\"380\"/><Indirizzo CodiceRegione=\"08\" CodiceComune=\"058091\" CodiceNazione=\"380\"/>\
+             <PrestazioniSociali PresenzaProvaMezzi=\"2\" CaratterePrestazione=\"2\" CodicePrestazione=\"A1.19\" \
+             DenominazionePrestazione=\"Borse di studio\" ProtocolloDomanda=\"1\" \
+             DataErogazionePrestazione=\"2025-03-15\" ImportoPrestazione=\"600.00\" PresaCarico=\"2\"/>\
+             </Beneficiario></Flusso>"
+        )
+    };
+    let utf16 = |big: bool| {
+        let text = document("UTF-16");
+        let units = std::iter::once(0xFEFF).chain(text.encode_utf16());
+        units
+            .flat_map(|unit: u16| if big { unit.to_be_bytes() } else { unit.to_le_bytes() })
+            .collect::<Vec<u8>>()
+    };
+    let latin = |name: &str| encoding_rs::WINDOWS_1252.encode(&document(name)).0.into_owned();
+    for (name, bytes) in [
+        ("utf8", document("UTF-8").into_bytes()),
+        ("latin", latin("ISO-8859-1")),
+        ("windows", latin("windows-1252")),
+        ("little", utf16(false)),
+        ("big", utf16(true)),
+    ] {
+        place.file("a.xml", bytes);
+        assert_eq!(place.run(&["import", "a.xml", "--ente", "H501"]).code, 0, "{name}");
+    }
+    assert_eq!(feed(&database).len(), 1);
+    let other = place.run(&["check", "a.xml", "--ente", "F205"]);
+    assert_eq!(other.code, 3, "another ente's file");
+    assert!(other.stdout.contains("H501") && other.stdout.contains("F205"), "{other:?}");
+}
+
+#[test]
+fn reports_follow_the_source_and_are_safe_in_a_spreadsheet() {
+    let (_database, place) = place();
+    let rows =
+        [borsa("1").replace(";1;380;", ";=1+1;380;"), borsa("2"), borsa("@3").replace("Borse", "Bo\u{1}rse")];
+    place.file("a.csv", table(&rows));
+    let done = place.run(&["check", "a.csv", "--ente", "H501", "--report", "r.csv"]);
+    assert_eq!(done.code, 3);
+    let report = std::fs::read_to_string(place.path().join("r.csv")).unwrap();
+    let mut reader = csv::ReaderBuilder::new().delimiter(b';').from_reader(report.as_bytes());
+    let entries: Vec<_> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(&entries[0][0], "2");
+    assert_eq!(&entries[0][5], "'=1+1");
+    assert_eq!((&entries[1][0], &entries[1][8]), ("4", "'@3"));
+    let json = place.run(&["check", "a.csv", "--ente", "H501", "--json"]);
+    let summary: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!((&summary["records"], &summary["refused"]), (&Value::from(3), &Value::from(2)));
+}
+
+#[test]
+fn commands_say_what_they_lack() {
+    let (_database, place) = place();
+    place.file("a.csv", table(&[borsa("1")]));
+    let unknown = place.run(&["import", "a.csv", "--ente", "Z999"]);
+    assert_eq!(unknown.code, 2);
+    assert!(unknown.stderr.contains("Z999"), "{unknown:?}");
+    let config = place.run(&["import", "a.csv", "--ente", "H501", "--config", "none.toml"]);
+    assert_eq!(config.code, 2);
+    let dry = place.run(&["import", "a.csv", "--ente", "H501", "--dry-run"]);
+    assert_eq!(dry.code, 0);
+    assert!(!dry.stdout.contains("Flussi pubblicati"), "{dry:?}");
+}
