@@ -19,6 +19,8 @@ pub struct Element {
     pub children: Vec<Element>,
     /// The text within, white space included.
     pub text: String,
+    /// Whether some of the text is a CDATA section, which is text even when blank.
+    pub cdata: bool,
 }
 
 pub(super) static MISSING: Rule = Rule {
@@ -81,9 +83,19 @@ impl Element {
         self.children.iter_mut().find(|child| child.name == name)
     }
 
-    /// Reports text where the schema has elements only, or nothing.
+    /// Reports text where the schema has elements only: white space between them is none.
     fn check_no_text(&self, notices: &mut Vec<Notice>) {
-        if !self.text.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')) {
+        self.check_text(self.text.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')), notices);
+    }
+
+    /// Reports anything within, white space too, where the schema has nothing.
+    pub(super) fn check_empty(&self, notices: &mut Vec<Notice>) {
+        self.check_text(self.text.is_empty(), notices);
+        Sequence { parent: self, rest: &self.children }.end(notices);
+    }
+
+    fn check_text(&self, fits: bool, notices: &mut Vec<Notice>) {
+        if !fits || self.cdata {
             notices.push(at(
                 self.line,
                 Notice::new(

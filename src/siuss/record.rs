@@ -471,7 +471,7 @@ impl PsPsaSina {
 /// Reads an element that has attributes and no content.
 pub(super) fn read_empty<T: Group>(element: &Element, notices: &mut Vec<Notice>) -> Option<T> {
     let group = T::read(element, notices);
-    Sequence::new(element, notices).end(notices);
+    element.check_empty(notices);
     group
 }
 

@@ -140,7 +140,6 @@ impl Value for Data {
     }
 
     fn read(text: &str) -> Option<Self> {
-        let text = collapse(text);
         let (day, zone) = text.split_at_checked(10)?;
         if !is_time_zone(zone) {
             return None;
@@ -233,7 +232,8 @@ impl Value for Importo {
     fn read(text: &str) -> Option<Self> {
         /// Digits that fit with two decimals more in the number type, and that libxml2 accepts.
         const MOST_DIGITS: usize = 24;
-        let text = collapse(text);
+        // Around a day or a whole number libxml2 takes no white space, and what it refuses we do not send.
+        let text = text.trim_matches([' ', '\t', '\n', '\r']);
         let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
         let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
         let whole = whole.trim_start_matches('0');
@@ -275,18 +275,13 @@ impl<const MIN: i32, const MAX: i32> Value for Intero<MIN, MAX> {
     }
 
     fn read(text: &str) -> Option<Self> {
-        let number = collapse(text).parse().ok()?;
+        let number = text.parse().ok()?;
         (MIN..=MAX).contains(&number).then_some(Self(number))
     }
 
     fn write(&self, out: &mut String) {
         out.push_str(&self.0.to_string());
     }
-}
-
-/// The white space that `xs:date`, `xs:decimal` and `xs:int` let stand around a value.
-fn collapse(text: &str) -> &str {
-    text.trim_matches([' ', '\t', '\n', '\r'])
 }
 
 /// A fiscal code as the schemas admit it: 16 characters, in capitals, or the 11 digits of a provisional one.

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use super::super::element::{Element, STRUCTURE};
 use super::super::notice::Notice;
 use super::super::record::{EnteErogatore, Flusso, NomeFlusso, Record, read_empty};
-use super::parser::{Encoding, Mark, Parser, ill_formed};
+use super::parser::{Encoding, Form, Mark, Parser, Text, ill_formed};
 
 /// A part of a document.
 #[derive(Debug)]
@@ -55,8 +55,10 @@ impl<R: BufRead> Document<R> {
             let (element, open) = match self.parser.next()? {
                 Mark::Start(element) => (element, true),
                 Mark::Empty(element) => (element, false),
-                Mark::Text(text) if text.trim_matches([' ', '\t', '\r', '\n']).is_empty() => continue,
-                Mark::Text(text) => return self.stray_text(&text).map(Some),
+                Mark::Text(text) => match self.text(&text)? {
+                    Some(fault) => return Ok(Some(fault)),
+                    None => continue,
+                },
                 Mark::End => match self.leave() {
                     Some(item) => return Ok(Some(item)),
                     None => continue,
@@ -143,16 +145,23 @@ impl<R: BufRead> Document<R> {
         }
     }
 
-    fn stray_text(&mut self, text: &str) -> Result<Item, Notice> {
+    /// What a text means here, where only white space may stand: outside the root as it is, within as no CDATA section.
+    fn text(&self, text: &Text) -> Result<Option<Item>, Notice> {
         match self.place {
+            Place::Prolog | Place::End if text.is_blank() && text.form == Form::Literal => Ok(None),
             Place::Prolog | Place::End => Err(ill_formed(0, "c'è un testo fuori dal documento")),
-            Place::Flusso { .. } | Place::Beneficiario { .. } => Ok(Item::Fault(Notice::new(
+            Place::Flusso { .. } | Place::Beneficiario { .. }
+                if text.is_blank() && text.form != Form::Cdata =>
+            {
+                Ok(None)
+            }
+            Place::Flusso { .. } | Place::Beneficiario { .. } => Ok(Some(Item::Fault(Notice::new(
                 &STRUCTURE,
                 "Flusso",
-                text.trim(),
+                text.content.trim(),
                 "C'è un testo dove lo schema prevede solo elementi.",
                 "Togliere il testo.",
-            ))),
+            )))),
         }
     }
 

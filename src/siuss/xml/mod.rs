@@ -6,6 +6,7 @@
 
 mod document;
 mod parser;
+mod well_formed;
 mod writer;
 
 pub use document::{Document, Item, read};

@@ -1,21 +1,21 @@
 //! From bytes to elements: well-formedness, namespaces, and the bounds on what a document may cost.
 //!
-//! quick-xml finds the marks; what it lets pass and XML 1.0 does not (characters, spacing of attributes, text outside
-//! the root) is checked here. A DOCTYPE and every entity beyond the five of XML are refused, so that nothing can be
+//! quick-xml finds the marks; what it lets pass and XML 1.0 does not is refused by `well_formed`. A DOCTYPE and every entity beyond the five of XML are refused, so that nothing can be
 //! expanded or fetched.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
 
 use quick_xml::NsReader;
 use quick_xml::XmlVersion;
-use quick_xml::escape::resolve_predefined_entity;
+use quick_xml::escape::{resolve_predefined_entity, unescape};
 use quick_xml::events::{BytesStart, Event};
-use quick_xml::name::ResolveResult;
+use quick_xml::name::{PrefixDeclaration, ResolveResult};
 
 use super::super::element::Element;
 use super::super::notice::{Notice, Rule, Severity};
-use super::super::values::is_xml_char;
 use super::NAMESPACE;
+use super::well_formed::{check_declaration, check_instruction, check_spacing, checked};
 
 const SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 /// Bytes of one tag, text or comment.
@@ -70,9 +70,32 @@ pub(super) enum Mark {
     /// The end of the element that is open.
     End,
     /// A text.
-    Text(String),
+    Text(Text),
     /// The end of the document.
     Eof,
+}
+
+/// A piece of text, and how it was written: where only white space may stand, that matters.
+pub(super) struct Text {
+    pub(super) content: String,
+    pub(super) form: Form,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As it stands.
+    Literal,
+    /// As a reference to a character.
+    Reference,
+    /// As a CDATA section.
+    Cdata,
+}
+
+impl Text {
+    /// Whether it is white space only.
+    pub(super) fn is_blank(&self) -> bool {
+        self.content.trim_matches([' ', '\t', '\r', '\n']).is_empty()
+    }
 }
 
 /// Reads marks and whole elements.
@@ -108,26 +131,30 @@ impl<R: BufRead> Parser<R> {
             };
             let resolver = self.reader.resolver();
             let resolve = |tag: &BytesStart<'_>| element(tag, resolver, line);
+            let text = |content: String, form: Form| {
+                checked(content, line).map(|content| Mark::Text(Text { content, form }))
+            };
             return Ok(match event {
                 Event::Start(tag) => Mark::Start(resolve(&tag)?),
                 Event::Empty(tag) => Mark::Empty(resolve(&tag)?),
                 Event::End(_) => Mark::End,
-                Event::Text(text) => {
-                    if text.contains("]]>") {
+                Event::Text(found) => {
+                    if found.contains("]]>") {
                         return Err(ill_formed(line, "la sequenza «]]>» non può stare in un testo"));
                     }
-                    Mark::Text(checked(text.xml10_content().into_owned(), line)?)
+                    text(found.xml10_content().into_owned(), Form::Literal)?
                 }
-                Event::CData(text) => Mark::Text(checked(text.xml10_content().into_owned(), line)?),
+                Event::CData(found) => text(found.xml10_content().into_owned(), Form::Cdata)?,
                 Event::GeneralRef(reference) => match reference.resolve_char_ref() {
-                    Ok(Some(character)) => Mark::Text(checked(character.to_string(), line)?),
+                    Ok(Some(character)) => text(character.to_string(), Form::Reference)?,
                     Ok(None) => match resolve_predefined_entity(&reference) {
-                        Some(text) => Mark::Text(text.to_owned()),
+                        Some(character) => text(character.to_owned(), Form::Reference)?,
                         None => return Err(unknown_entity(line, &reference)),
                     },
                     Err(error) => return Err(fatal(line, &error)),
                 },
                 Event::Decl(declaration) if first => {
+                    check_declaration(&declaration, line)?;
                     let encoding = declaration
                         .encoding()
                         .transpose()
@@ -157,7 +184,10 @@ impl<R: BufRead> Parser<R> {
                     checked(text.into_inner().into_owned(), line)?;
                     continue;
                 }
-                Event::PI(_) => continue,
+                Event::PI(instruction) => {
+                    check_instruction(&instruction, line)?;
+                    continue;
+                }
                 Event::Eof => Mark::Eof,
             });
         }
@@ -177,7 +207,10 @@ impl<R: BufRead> Parser<R> {
                     }
                 }
                 Mark::Empty(child) => element.children.push(child),
-                Mark::Text(text) => element.text.push_str(&text),
+                Mark::Text(text) => {
+                    element.cdata |= text.form == Form::Cdata;
+                    element.text.push_str(&text.content);
+                }
                 Mark::End => match open.pop() {
                     None => return Ok(element),
                     Some(mut parent) => {
@@ -206,8 +239,10 @@ fn element(
     check_spacing(tag, line)?;
     let (namespace, local) = resolver.resolve_element(tag.name());
     let name = match namespace {
-        ResolveResult::Bound(namespace) if namespace.as_ref() == NAMESPACE => local.as_ref().to_owned(),
-        ResolveResult::Bound(namespace) => format!("{{{}}}{}", namespace.as_ref(), local.as_ref()),
+        ResolveResult::Bound(namespace) => match namespace_name(namespace.as_ref()).as_ref() {
+            NAMESPACE => local.as_ref().to_owned(),
+            other => format!("{{{other}}}{}", local.as_ref()),
+        },
         ResolveResult::Unbound => format!("{{}}{}", local.as_ref()),
         ResolveResult::Unknown(prefix) => return Err(unknown_prefix(line, &prefix)),
     };
@@ -220,9 +255,6 @@ fn element(
         if element.attributes.len() >= MOST_ATTRIBUTES {
             return Err(too_large(line, "un elemento ha troppi attributi"));
         }
-        if attribute.key.as_namespace_binding().is_some() {
-            continue;
-        }
         let value = match attribute.normalized_value(XmlVersion::Implicit1_0) {
             Ok(value) => checked(value.into_owned(), line)?,
             Err(quick_xml::Error::Escape(quick_xml::escape::EscapeError::UnrecognizedEntity(_, name))) => {
@@ -230,16 +262,24 @@ fn element(
             }
             Err(error) => return Err(fatal(line, &error)),
         };
+        match attribute.key.as_namespace_binding() {
+            Some(PrefixDeclaration::Named(_)) if value.is_empty() => {
+                return Err(ill_formed(line, "un prefisso è dichiarato senza namespace"));
+            }
+            Some(_) => continue,
+            None => {}
+        }
         let (namespace, local) = resolver.resolve_attribute(attribute.key);
         let name = match namespace {
             ResolveResult::Unbound => local.as_ref().to_owned(),
-            ResolveResult::Bound(namespace)
-                if namespace.as_ref() == SCHEMA_INSTANCE
-                    && matches!(local.as_ref(), "schemaLocation" | "noNamespaceSchemaLocation") =>
-            {
-                continue;
-            }
-            ResolveResult::Bound(namespace) => format!("{{{}}}{}", namespace.as_ref(), local.as_ref()),
+            ResolveResult::Bound(namespace) => match namespace_name(namespace.as_ref()).as_ref() {
+                SCHEMA_INSTANCE
+                    if matches!(local.as_ref(), "schemaLocation" | "noNamespaceSchemaLocation") =>
+                {
+                    continue;
+                }
+                other => format!("{{{other}}}{}", local.as_ref()),
+            },
             ResolveResult::Unknown(prefix) => return Err(unknown_prefix(line, &prefix)),
         };
         element.attributes.push((name, value));
@@ -247,32 +287,9 @@ fn element(
     Ok(element)
 }
 
-/// Refuses attributes that no white space separates.
-fn check_spacing(tag: &str, line: u64) -> Result<(), Notice> {
-    let mut quote = None;
-    let mut closed = false;
-    for byte in tag.bytes() {
-        if let Some(open) = quote {
-            closed = byte == open;
-            quote = (!closed).then_some(open);
-        } else {
-            if closed && !byte.is_ascii_whitespace() {
-                return Err(ill_formed(line, "tra due attributi manca uno spazio"));
-            }
-            closed = false;
-            quote = matches!(byte, b'"' | b'\'').then_some(byte);
-        }
-    }
-    Ok(())
-}
-
-/// `text`, unless it has a character that XML cannot carry.
-fn checked(text: String, line: u64) -> Result<String, Notice> {
-    if text.chars().all(is_xml_char) {
-        Ok(text)
-    } else {
-        Err(ill_formed(line, "c'è un carattere di controllo, che XML non ammette"))
-    }
+/// The name of a namespace, of which quick-xml gives the spelling.
+fn namespace_name(spelling: &str) -> Cow<'_, str> {
+    unescape(spelling).unwrap_or(Cow::Borrowed(spelling))
 }
 
 fn at(line: u64, notice: Notice) -> Notice {
@@ -336,7 +353,7 @@ fn unknown_prefix(line: u64, prefix: &str) -> Notice {
     ill_formed(line, &format!("il prefisso {prefix} non è dichiarato"))
 }
 
-fn fatal(line: u64, error: &quick_xml::Error) -> Notice {
+pub(super) fn fatal(line: u64, error: &quick_xml::Error) -> Notice {
     match error {
         quick_xml::Error::Io(cause)
             if cause.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<TokenTooLong>) =>

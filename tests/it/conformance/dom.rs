@@ -66,7 +66,7 @@ impl Element {
 /// How a document is written down, where XML leaves the choice.
 #[derive(Clone, Debug)]
 pub(crate) struct Style {
-    declaration: &'static str,
+    pub(crate) declaration: &'static str,
     /// Written between the declaration and the root.
     pub(crate) prolog: String,
     /// The prefix of the flow's namespace; without one it is the default namespace.

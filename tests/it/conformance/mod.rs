@@ -12,4 +12,5 @@ mod facts;
 mod mutation;
 mod openapi;
 mod random;
+mod reader;
 mod schemas;

@@ -65,6 +65,28 @@ pub(super) fn broken(tree: &mut Tree, random: &mut Random) -> bool {
     true
 }
 
+pub(super) fn broken_declaration(tree: &mut Tree, random: &mut Random) -> bool {
+    tree.style.declaration = random.pick(&[
+        "<?xml?>",
+        "<?xml encoding=\"UTF-8\"?>",
+        "<?xml version=\"2.0\"?>",
+        "<?xml version=\"\"?>",
+        "<?xml version=1.0?>",
+        "<?xml Version=\"1.0\"?>",
+        "<?XML version=\"1.0\"?>",
+        "<?xml version=\"1.0\"encoding=\"UTF-8\"?>",
+        "<?xml version=\"1.0\" standalone=\"yes\" encoding=\"UTF-8\"?>",
+        "<?xml version=\"1.0\" standalone=\"maybe\"?>",
+        "<?xml version=\"1.0\" version=\"1.0\"?>",
+        "<?xml version=\"1.0\" altro=\"1\"?>",
+        "<?xml version=\"1.0\" encoding=\"sconosciuta\"?>",
+        "<?xml version=\"1.0\">",
+        " <?xml version=\"1.0\"?>",
+        "<?xml version=\"1.0\"?><?xml version=\"1.0\"?>",
+    ]);
+    true
+}
+
 pub(super) fn broken_namespace(tree: &mut Tree, random: &mut Random) -> bool {
     let Some(site) = tree.site(|_, _| true, random) else { return false };
     let element = tree.root.at(&site.path);

@@ -92,6 +92,7 @@ pub(crate) static MUTATIONS: &[Mutation] = &[
     tree("remarks", Effect::Keeps, markup::remarks),
     tree(DOCUMENT_TYPE, Effect::Open, markup::document_type),
     tree("broken markup", Effect::Breaks, markup::broken),
+    tree("broken declaration", Effect::Breaks, markup::broken_declaration),
     tree("broken namespace", Effect::Breaks, markup::broken_namespace),
     bytes("truncated", markup::truncated),
     bytes("forbidden character", markup::forbidden_character),
