@@ -16,7 +16,8 @@ FROM docker.io/library/debian:12.11-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates libpq5 libssl3 tzdata \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --uid 10001 --user-group --shell /usr/sbin/nologin --home-dir /data --create-home waas
+    && useradd --uid 10001 --user-group --shell /usr/sbin/nologin --home-dir /data --no-create-home waas \
+    && install -d -o waas -g waas /data
 COPY --from=build /build/target/release/waas-comuni /usr/local/bin/
 COPY LICENSE /usr/share/doc/waas-comuni/
 
