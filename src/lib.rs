@@ -14,6 +14,7 @@
 //! | [`import`] | the way of a benefit: from a file to the feed |
 //! | [`api`] | what INPS sees |
 //! | [`demo`] | the things of the demonstration |
+//! | [`inps`] | plays INPS against any service that speaks the contract |
 //! | [`cli`] | one file per command |
 
 pub mod api;
@@ -23,6 +24,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod import;
+pub mod inps;
 pub mod intake;
 pub mod registry;
 pub mod siuss;

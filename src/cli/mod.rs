@@ -6,6 +6,7 @@
 mod calls;
 mod config_check;
 mod import;
+mod inps;
 mod openapi;
 mod serve;
 mod voucher;
@@ -51,6 +52,7 @@ enum Command {
     Import(import::Args),
     Check(import::CheckArgs),
     Calls(calls::Args),
+    Inps(inps::Args),
     Voucher(voucher::Args),
     Openapi(openapi::Args),
     Config(config_check::Args),
@@ -134,6 +136,7 @@ pub fn main() -> ExitCode {
         Command::Import(args) => import::run(&args, &cli.globals),
         Command::Check(args) => import::check(&args),
         Command::Calls(args) => calls::run(&args, &cli.globals),
+        Command::Inps(args) => inps::run(args),
         Command::Voucher(args) => voucher::run(args, &cli.globals),
         Command::Openapi(args) => openapi::run(&args, &cli.globals),
         Command::Config(args) => config_check::run(&args, &cli.globals),

@@ -16,6 +16,7 @@ mod call_log;
 mod config_example;
 mod conformance;
 mod import;
+mod inps;
 mod registry;
 mod serving;
 mod siuss;
