@@ -5,6 +5,7 @@
 
 mod calls;
 mod config_check;
+mod demo;
 mod import;
 mod inps;
 mod openapi;
@@ -48,6 +49,7 @@ pub(crate) struct Globals {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Args),
     Serve(serve::Args),
     Import(import::Args),
     Check(import::CheckArgs),
@@ -129,9 +131,10 @@ fn runtime() -> Result<Runtime, CliError> {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // The demonstration tells its own story, which logs would interrupt.
-    let quiet = false;
+    let quiet = matches!(cli.command, Command::Demo(_));
     telemetry::start(cli.globals.log, cli.globals.verbose, quiet);
     let done = match cli.command {
+        Command::Demo(args) => demo::run(&args, &cli.globals),
         Command::Serve(args) => serve::run(&args, &cli.globals),
         Command::Import(args) => import::run(&args, &cli.globals),
         Command::Check(args) => import::check(&args),

@@ -15,6 +15,7 @@ mod api;
 mod call_log;
 mod config_example;
 mod conformance;
+mod demo;
 mod import;
 mod inps;
 mod registry;
