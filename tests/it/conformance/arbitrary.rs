@@ -9,21 +9,20 @@ use super::random::Random;
 /// The elements that a published flow holds once, although the schemas let them repeat.
 pub(crate) const ONE_PER_FLOW: [&str; 3] = ["Beneficiario", "PrestazioniSociali", "SINBA"];
 
-/// A valid document. With `many`, as in a file for the SIUSS web site, what a flow holds once may repeat.
-pub(crate) fn document(root: &Element, many: bool, random: &mut Random) -> dom::Element {
+/// A valid document, of one record.
+pub(crate) fn document(root: &Element, random: &mut Random) -> dom::Element {
     let density = random.pick(&[0, 15, 50, 85, 100]);
-    Generator { density, many }.element(root, random)
+    Generator { density }.element(root, random)
 }
 
 /// One valid element, with half of its optional parts.
 pub(crate) fn element(facts: &Element, random: &mut Random) -> dom::Element {
-    Generator { density: 50, many: false }.element(facts, random)
+    Generator { density: 50 }.element(facts, random)
 }
 
 struct Generator {
     /// How many of the optional parts there are, in 100.
     density: usize,
-    many: bool,
 }
 
 impl Generator {
@@ -44,7 +43,7 @@ impl Generator {
                         if child.min == 0 { usize::from(random.chance(self.density)) } else { child.min };
                     let most = match child.max {
                         Some(max) => max,
-                        None if !self.many && ONE_PER_FLOW.contains(&child.element.name) => 1,
+                        None if ONE_PER_FLOW.contains(&child.element.name) => 1,
                         None => 4,
                     };
                     let count =

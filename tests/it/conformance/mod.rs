@@ -6,11 +6,12 @@
 //! `facts` states the two documents, `arbitrary` makes valid ones, `mutation` breaks them, `dom` writes them down.
 
 mod arbitrary;
+mod corpus;
 mod coverage;
 mod dom;
 mod facts;
 mod mutation;
 mod openapi;
 mod random;
-mod reader;
-mod schemas;
+mod verdicts;
+mod writer;

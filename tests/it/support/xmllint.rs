@@ -28,76 +28,74 @@ impl Verdict {
     }
 }
 
-/// Documents on disk, ready to be judged by any number of schemas.
-pub(crate) struct Batch {
-    folder: TempDir,
-    documents: usize,
+/// The verdicts on each document, in order: one for each schema.
+pub(crate) fn judge(documents: &[&[u8]], schemas: &[&Path]) -> Vec<Vec<Verdict>> {
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let share = documents.len().div_ceil(workers).max(1);
+    thread::scope(|scope| {
+        let workers: Vec<_> = documents
+            .chunks(share)
+            .map(|share| {
+                scope.spawn(move || {
+                    // Files that are written over again and soon removed never reach the disk.
+                    let folder = TempDir::new().unwrap();
+                    share.chunks(PER_RUN).flat_map(|run| judge_run(folder.path(), run, schemas)).collect()
+                })
+            })
+            .collect();
+        workers.into_iter().flat_map(|worker| -> Vec<Vec<Verdict>> { worker.join().unwrap() }).collect()
+    })
 }
 
-impl Batch {
-    pub(crate) fn new<'a>(documents: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        let folder = TempDir::new().unwrap();
-        let mut count = 0;
-        for document in documents {
-            fs::write(folder.path().join(file_name(count)), document).unwrap();
-            count += 1;
-        }
-        Self { folder, documents: count }
+fn judge_run(folder: &Path, documents: &[&[u8]], schemas: &[&Path]) -> Vec<Vec<Verdict>> {
+    for (index, document) in documents.iter().enumerate() {
+        fs::write(folder.join(file_name(index)), document).unwrap();
     }
+    let mut verdicts = vec![Vec::with_capacity(schemas.len()); documents.len()];
+    for schema in schemas {
+        for (verdicts, verdict) in verdicts.iter_mut().zip(run(folder, documents.len(), schema)) {
+            verdicts.push(verdict);
+        }
+    }
+    verdicts
+}
 
-    /// The verdict on each document, in order.
-    pub(crate) fn judge(&self, schema: &Path) -> Vec<Verdict> {
-        let indices: Vec<usize> = (0..self.documents).collect();
-        let runs: Vec<&[usize]> = indices.chunks(PER_RUN).collect();
-        let workers = thread::available_parallelism().map_or(1, usize::from);
-        let share = runs.len().div_ceil(workers).max(1);
-        thread::scope(|scope| {
-            let workers: Vec<_> = runs
-                .chunks(share)
-                .map(|runs| scope.spawn(move || runs.iter().flat_map(|run| self.run(schema, run)).collect()))
-                .collect();
-            workers.into_iter().flat_map(|worker| -> Vec<Verdict> { worker.join().unwrap() }).collect()
+/// One run of the program, on the first `count` files of `folder`.
+fn run(folder: &Path, count: usize, schema: &Path) -> Vec<Verdict> {
+    let output = Command::new("xmllint")
+        .args(["--noout", "--nonet", "--schema"])
+        .arg(schema)
+        .args((0..count).map(file_name))
+        .current_dir(folder)
+        .env("LC_ALL", "C")
+        .output()
+        .unwrap_or_else(|error| {
+            panic!("xmllint cannot be run ({error}): install libxml2's programs (Debian: libxml2-utils)")
+        });
+    let report = String::from_utf8_lossy(&output.stderr);
+    // 5: the schema itself could not be compiled.
+    assert!(output.status.code().is_some_and(|code| code != 5), "xmllint failed:\n{report}");
+
+    let mut verdicts: HashMap<&str, Verdict> = HashMap::new();
+    for line in report.lines() {
+        let Some((file, said)) = line.split_once(".xml").filter(|(file, _)| file.parse::<usize>().is_ok())
+        else {
+            continue;
+        };
+        // A document whose names are not well-formed in the sense of XML namespaces is only warned about by libxml2,
+        // which then validates what it made of them: that is no acceptance.
+        if said.contains(" error : ") || said.ends_with(" fails to validate") {
+            verdicts.entry(file).or_insert_with(|| Verdict::Invalid(said.to_owned()));
+        } else if said == " validates" {
+            verdicts.entry(file).or_insert(Verdict::Valid);
+        }
+    }
+    (0..count)
+        .map(|index| {
+            let verdict = verdicts.remove(index.to_string().as_str());
+            verdict.unwrap_or_else(|| panic!("xmllint said nothing of document {index}:\n{report}"))
         })
-    }
-
-    fn run(&self, schema: &Path, documents: &[usize]) -> Vec<Verdict> {
-        let output = Command::new("xmllint")
-            .args(["--noout", "--nonet", "--schema"])
-            .arg(schema)
-            .args(documents.iter().map(|index| file_name(*index)))
-            .current_dir(self.folder.path())
-            .env("LC_ALL", "C")
-            .output()
-            .unwrap_or_else(|error| {
-                panic!("xmllint cannot be run ({error}): install libxml2's programs (Debian: libxml2-utils)")
-            });
-        let report = String::from_utf8_lossy(&output.stderr);
-        // 5: the schema itself could not be compiled.
-        assert!(output.status.code().is_some_and(|code| code != 5), "xmllint failed:\n{report}");
-
-        let mut verdicts: HashMap<&str, Verdict> = HashMap::new();
-        for line in report.lines() {
-            let Some((file, said)) =
-                line.split_once(".xml").filter(|(file, _)| file.parse::<usize>().is_ok())
-            else {
-                continue;
-            };
-            // A document whose names are not well-formed in the sense of XML namespaces is only warned about by
-            // libxml2, which then validates what it made of them: that is no acceptance.
-            if said.contains(" error : ") || said.ends_with(" fails to validate") {
-                verdicts.entry(file).or_insert_with(|| Verdict::Invalid(said.to_owned()));
-            } else if said == " validates" {
-                verdicts.entry(file).or_insert(Verdict::Valid);
-            }
-        }
-        documents
-            .iter()
-            .map(|index| {
-                let verdict = verdicts.remove(index.to_string().as_str());
-                verdict.unwrap_or_else(|| panic!("xmllint said nothing of document {index}:\n{report}"))
-            })
-            .collect()
-    }
+        .collect()
 }
 
 /// The project's own statement of an agreement, in `specs/`.

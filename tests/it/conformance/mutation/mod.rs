@@ -110,7 +110,7 @@ impl Mutation {
     }
 
     fn attempt(&self, facts: &'static facts::Element, random: &mut Random) -> Option<Vec<u8>> {
-        let root = arbitrary::document(facts, false, random);
+        let root = arbitrary::document(facts, random);
         let mut tree = Tree { facts, root, style: Style::arbitrary(random) };
         let mut changed = match self.change {
             Change::Tree(change) => change(&mut tree, random),

@@ -134,6 +134,55 @@ fn contents<'a>(contract: &'a Contract, message: &'a Value) -> Vec<(&'a str, Sch
         .collect()
 }
 
+/// What INPS relies on, stated here so that it is watched over where the official contract is not at hand.
+#[test]
+fn the_contract_states_what_inps_relies_on() {
+    let own = Contract::own();
+    let operations: BTreeSet<String> = own
+        .operations()
+        .map(|one| format!("{} {}", one.name(), one.value["operationId"].as_str().unwrap()))
+        .collect();
+    let expected = ["GET /flussi Flussi", "GET /status healthCheck", "POST /esiti NotificaEsiti"];
+    assert_eq!(operations, expected.map(str::to_owned).into());
+
+    let pull = by_name(&own, "GET /flussi");
+    let parameter = |name: &str| {
+        let parameter =
+            elements(&pull.value["parameters"]).find(|parameter| parameter["name"] == name).unwrap();
+        let schema = Schema::new(&own, &parameter["schema"]);
+        (
+            parameter["required"].as_bool(),
+            schema.bound("minimum"),
+            schema.bound("maximum"),
+            schema.bound("default"),
+        )
+    };
+    assert_eq!(parameter("since"), (Some(true), Some(0.0), Some(1e20), None));
+    assert_eq!(parameter("limit"), (Some(false), Some(0.0), Some(100.0), Some(10.0)));
+    assert_eq!(parameter("max_entries"), (Some(false), Some(0.0), Some(100.0), None));
+
+    let schemas = &own.0["components"]["schemas"];
+    let set = |names: &[&'static str]| -> BTreeSet<&'static str> { names.iter().copied().collect() };
+    let fields = |name: &str| -> BTreeSet<&str> {
+        entries(&schemas[name]["properties"]).map(|(name, _)| name).collect()
+    };
+    let required = |name: &str| -> BTreeSet<&str> { names(&schemas[name]["required"]).collect() };
+    let flusso = set(&["codice_ente", "denominazione_ente", "id_flusso", "ts_flusso", "tipo", "flusso"]);
+    assert_eq!((fields("Flusso"), required("Flusso")), (flusso.clone(), flusso));
+    let needed = set(&["id_flusso", "tipo", "ts_flusso", "ts_acquisizione", "codice_esito"]);
+    let optional = set(&["descrizione_esito", "id_acquisizione_siuss"]);
+    assert_eq!(required("EsitoFlusso"), needed);
+    assert_eq!(fields("EsitoFlusso"), &needed | &optional);
+    assert_eq!(fields("Problem"), set(&["type", "title", "status", "detail", "instance"]));
+    assert_eq!(names(&schemas["TipoFlusso"]["enum"]).collect::<Vec<_>>(), ["PS_PSA_SINA", "SINBA"]);
+    assert_eq!(
+        names(&schemas["EsitoFlusso"]["properties"]["codice_esito"]["enum"]).collect::<BTreeSet<_>>(),
+        set(&["OK", "DATI_NON_TROVATI", "RICHIESTA_INVALIDA", "ERRORE_GENERICO"])
+    );
+    assert_eq!(schemas["EsitoFlusso"]["properties"]["tipo"].get("enum"), None, "any type of flow");
+    assert_eq!(required("ElencoEsiti"), set(&[]), "no list is an empty list");
+}
+
 #[test]
 fn operations_are_the_official_ones() {
     with_official(|own, official| {
