@@ -4,7 +4,7 @@
 //! voucher is answered after its entry in the call log is durable, or with 503; any other call is noted and answered.
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
@@ -13,6 +13,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::limit::Refused;
 use super::problem::{Kind, Problem};
 use super::route::{Operation, Route};
 use super::server::{EService, Service};
@@ -122,6 +123,14 @@ pub(super) async fn handle(request: HttpRequest, payload: Payload, service: Data
         client: client::address(&request, &service.trusted_proxies),
     };
     let path = request.path();
+    if let Some(seconds) = service.limit.refuse(call.client, call.instant) {
+        let (eservice, operation) = match service.routes.find(path) {
+            Route::Operation(eservice, operation) => (Some(eservice), Some(operation)),
+            Route::Unknown(_) | Route::Nowhere => (None, None),
+        };
+        let quota = total_quota(&service, eservice, operation).await;
+        return call.response(&service, over_address_limit(seconds).into(), quota);
+    }
     let (eservice, operation, reply) = match service.routes.find(path) {
         Route::Operation(eservice, operation) => {
             let reply = if request.method().as_str() == operation.method() {
@@ -135,6 +144,48 @@ pub(super) async fn handle(request: HttpRequest, payload: Payload, service: Data
         Route::Nowhere => (None, None, not_found().into()),
     };
     call.finish(&service, eservice, operation, &request, reply).await
+}
+
+/// The figures for a caller who is not known, where the contract announces any.
+async fn total_quota(
+    service: &Service,
+    eservice: Option<&EService>,
+    operation: Option<Operation>,
+) -> Option<Quota> {
+    match (eservice, operation) {
+        (Some(eservice), Some(Operation::Flussi | Operation::Esiti)) => eservice.total_quota(service).await,
+        _ => None,
+    }
+}
+
+/// Logs what was refused for its address: one entry says how many calls there were in a minute.
+pub(super) async fn summarise(service: &Service, refused: Vec<Refused>) {
+    for Refused { address, minute, calls } in refused {
+        let reply = Reply::from(over_address_limit(60));
+        let entry = Entry {
+            eservice: None,
+            instant: minute,
+            request_id: Uuid::new_v4().to_string(),
+            method: "-".to_owned(),
+            path: "-".to_owned(),
+            query: None,
+            status: reply.status().as_u16(),
+            outcome: reply.outcome,
+            client_ip: address,
+            caller: Caller::default(),
+            voucher_check: None,
+            since: None,
+            limit: None,
+            count: Some(calls),
+            disclosed: None,
+            duration: Duration::ZERO,
+            bytes: None,
+        };
+        tracing::warn!(address = address.map(tracing::field::display), calls, %minute, "calls were refused for their address");
+        if let Err(error) = service.appender.note(entry).await {
+            tracing::error!(%error, "the calls refused to an address cannot be logged");
+        }
+    }
 }
 
 async fn endpoint(
@@ -250,14 +301,13 @@ impl Call {
                 if let Err(error) = service.appender.note(entry).await {
                     tracing::error!(request_id = %self.id, %error, "a refused call cannot be logged");
                 }
-                let counted = matches!(operation, Some(Operation::Flussi | Operation::Esiti));
-                let quota = match eservice {
-                    Some(eservice) if counted => eservice.total_quota(service).await,
-                    _ => None,
-                };
-                (reply, quota)
+                (reply, total_quota(service, eservice, operation).await)
             }
         };
+        let let_in = reply.consumer.is_some() && reply.outcome != EXCEEDED;
+        if !let_in && reply.status() != StatusCode::SERVICE_UNAVAILABLE {
+            service.limit.count(self.client, self.instant);
+        }
         tracing::info!(
             request_id = %self.id,
             eservice = eservice.map(|eservice| eservice.config.name.as_str()),
@@ -359,6 +409,14 @@ fn method_not_allowed(operation: Operation) -> Problem {
     let detail = format!("Questo indirizzo risponde solo al metodo {}.", operation.method());
     Problem::new(Kind::MethodNotAllowed, "method_not_allowed", detail)
         .with_header(header::ALLOW, HeaderValue::from_static(operation.method()))
+}
+
+/// The refusal of a call whose address has had too many.
+fn over_address_limit(seconds: u32) -> Problem {
+    let detail = "Da questo indirizzo arrivano troppe chiamate senza un voucher valido: riprendere fra un minuto, con \
+                  un voucher di PDND.";
+    Problem::new(Kind::TooManyRequests, "address_limit", detail)
+        .with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
 }
 
 /// The refusal of a call beyond a threshold.

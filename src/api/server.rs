@@ -12,6 +12,7 @@ use actix_web::web::{self, Bytes, Data};
 use actix_web::{App, HttpServer};
 use tokio::task::JoinHandle;
 
+use super::limit::AddressLimit;
 use super::route::Routes;
 use super::tls::{self, TlsError};
 use super::{call, health, openapi};
@@ -36,6 +37,9 @@ const MOST_CONNECTIONS: usize = 4096;
 /// How long the figures told to a caller who is not known yet may be old.
 const QUOTA_AGE: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether a minute is over in which calls were refused for their address.
+const SUMMARY_TICK: Duration = Duration::from_secs(5);
+
 /// What the calls share.
 pub(super) struct Service {
     pub(super) routes: Routes<EService>,
@@ -43,6 +47,7 @@ pub(super) struct Service {
     pub(super) appender: Appender,
     pub(super) clock: Clock,
     pub(super) trusted_proxies: Vec<Network>,
+    pub(super) limit: AddressLimit,
     pub(super) over_tls: bool,
     store: Store,
 }
@@ -116,7 +121,8 @@ pub struct Running {
     pub back_office: SocketAddr,
     handles: [ServerHandle; 2],
     servers: [JoinHandle<io::Result<()>>; 2],
-    appender: Appender,
+    service: Data<Service>,
+    summaries: JoinHandle<()>,
     /// They end with the service.
     _refreshers: Vec<Refresher>,
     _certificate: Option<tls::Watcher>,
@@ -132,7 +138,9 @@ impl Running {
                 tracing::error!(%error, "a listener ended badly");
             }
         }
-        self.appender.shutdown().await;
+        self.summaries.abort();
+        call::summarise(&self.service, self.service.limit.close()).await;
+        self.service.appender.shutdown().await;
     }
 }
 
@@ -154,9 +162,10 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
     let service = Data::new(Service {
         routes: Routes::new(eservices),
         registry: Registry::new(store.clone(), clock.clone()),
-        appender: appender.clone(),
+        appender,
         clock,
         trusted_proxies: config.api.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect(),
+        limit: AddressLimit::new(config.api.refused_calls_per_minute),
         over_tls: tls.is_some(),
         store,
     });
@@ -184,9 +193,10 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
 
     let listener = listen(&config.back_office.bind)?;
     let back_office = listener.local_addr()?;
+    let shared = Data::clone(&service);
     let back_office_server = HttpServer::new(move || {
         App::new()
-            .app_data(Data::clone(&service))
+            .app_data(Data::clone(&shared))
             .route("/health/live", web::get().to(health::live))
             .route("/health/ready", web::get().to(health::ready))
             .default_service(web::to(health::not_found))
@@ -204,10 +214,19 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
         back_office,
         handles: [api_server.handle(), back_office_server.handle()],
         servers: [tokio::spawn(api_server), tokio::spawn(back_office_server)],
-        appender,
+        summaries: tokio::spawn(summarise(Data::clone(&service))),
+        service,
         _refreshers: refreshers,
         _certificate: certificate,
     })
+}
+
+/// Logs now and then what was refused for its address.
+async fn summarise(service: Data<Service>) {
+    loop {
+        tokio::time::sleep(SUMMARY_TICK).await;
+        call::summarise(&service, service.limit.take_refused(service.clock.now())).await;
+    }
 }
 
 /// Brings the tables up to date, waiting for a database that is not there yet.

@@ -111,6 +111,24 @@ fn check_listeners(config: &Config, findings: &mut Vec<Finding>) {
             "set api.tls, or name the proxy in front in api.trusted_proxies",
         ));
     }
+    if config.api.tls.is_none()
+        && is_loopback(&config.api.bind)
+        && config.api.trusted_proxies.is_empty()
+        && config.eservice.iter().any(|eservice| eservice.environment != Environment::Locale)
+    {
+        findings.push(Finding::risky(
+            "api.trusted_proxies",
+            "the call log would know the proxy's address alone, and no client address would be limited",
+            "name the proxy in front, for example 127.0.0.1",
+        ));
+    }
+    if config.api.refused_calls_per_minute == 0 {
+        findings.push(Finding::risky(
+            "api.refused_calls_per_minute",
+            "one client could keep the processor busy, and fill the call log, with calls that nothing lets in",
+            "leave it out for 120 calls a minute of one address",
+        ));
+    }
     if !is_loopback(&config.back_office.bind) {
         findings.push(Finding::risky(
             "back_office.bind",

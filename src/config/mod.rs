@@ -63,6 +63,9 @@ pub struct Api {
     /// Addresses or networks (`10.0.0.0/8`) of the proxies whose `X-Forwarded-For` is believed.
     #[serde(deserialize_with = "load::strings")]
     pub trusted_proxies: Vec<String>,
+    /// Calls a minute of one client address (IPv6: one network of 64 bits) that nothing lets in; past them everything
+    /// from there is refused until the minute is over. 0: no limit. Calls with a good voucher do not count.
+    pub refused_calls_per_minute: u32,
     /// Certificate and key; absent: plain HTTP, for a proxy in front.
     pub tls: Option<Tls>,
     /// Seconds that a graceful shutdown waits for the calls in flight.
@@ -75,6 +78,7 @@ impl Default for Api {
             bind: "0.0.0.0:8443".to_owned(),
             public_url: None,
             trusted_proxies: Vec::new(),
+            refused_calls_per_minute: 120,
             tls: None,
             shutdown_seconds: 30,
         }

@@ -26,7 +26,8 @@ impl<'a> Credentials<'a> {
     /// The one token (RFC 6750, section 2.1; RFC 9449, section 7.1), and how it came.
     pub(super) fn token(&self, dpop: DpopPolicy) -> Result<(Scheme, &'a str), Failure> {
         let fail = |check, detail: &str| Err((check, detail.to_owned()));
-        if self.query.split('&').any(|pair| pair.split('=').next() == Some("access_token")) {
+        let mut parameters = url::form_urlencoded::parse(self.query.as_bytes());
+        if parameters.any(|(name, _)| name == "access_token") {
             return fail(
                 Check::TokenInQuery,
                 "il voucher va nell'intestazione Authorization, mai nell'indirizzo",

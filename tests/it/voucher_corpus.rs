@@ -394,6 +394,8 @@ fn credentials() -> Vec<Case> {
         no(401, "credentials_repeated", "a good header before a bad one", Box::new(|world| Sent { authorization: vec![format!("Bearer {}", world.honest()).into_bytes(), b"Basic eDp5".to_vec()], ..Sent::default() })),
         no(401, "token_in_query", "only in the query", Box::new(|world| Sent { query: format!("access_token={}", world.honest()), ..Sent::default() })),
         no(401, "token_in_query", "in the query too", Box::new(|world| Sent { authorization: vec![format!("Bearer {}", world.honest()).into_bytes()], query: format!("since=0&access_token={}", world.honest()), ..Sent::default() })),
+        no(401, "token_in_query", "in the query, its name encoded", Box::new(|world| Sent { authorization: vec![format!("Bearer {}", world.honest()).into_bytes()], query: format!("since=0&access%5Ftoken={}", world.honest()), ..Sent::default() })),
+        no(401, "token_in_query", "in the query, without a value", Box::new(|world| Sent { authorization: vec![format!("Bearer {}", world.honest()).into_bytes()], query: "since=0&%61ccess_token".to_owned(), ..Sent::default() })),
         no(401, "scheme", "Basic", sent(|_| b"Basic dXNlcjpwYXNz".to_vec())),
         no(401, "scheme", "the token alone", sent(|world| world.honest().into_bytes())),
         no(401, "scheme", "a longer scheme", sent(|world| format!("Bearers {}", world.honest()).into_bytes())),

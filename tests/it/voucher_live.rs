@@ -15,7 +15,7 @@ use crate::support::database::on_both_databases;
 use crate::voucher_corpus::{Case, Sent, World, bound_call, cases};
 
 /// Sends a call, and returns the status and the code of the refusal.
-fn call(address: SocketAddr, sent: &Sent) -> (u16, Option<String>) {
+pub(crate) fn call(address: SocketAddr, sent: &Sent) -> (u16, Option<String>) {
     let query = if sent.query.is_empty() { "since=0" } else { &sent.query };
     let mut request =
         format!("GET /waas/v1/flussi?{query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n").into_bytes();

@@ -30,6 +30,7 @@ pub(crate) struct App {
     signer: Signer,
     agent: ureq::Agent,
     base: String,
+    clock: Clock,
     running: Option<Running>,
     runtime: Runtime,
 }
@@ -78,6 +79,11 @@ impl App {
 
     /// The same, with a configuration that `change` has changed.
     pub(crate) fn start_with(database: &TestDatabase, change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_at(database, Clock::System, change)
+    }
+
+    /// The same, with a clock that the test holds.
+    pub(crate) fn start_at(database: &TestDatabase, clock: Clock, change: impl FnOnce(&mut Config)) -> Self {
         let keys = TempDir::new().unwrap();
         let profile = Profile::invented("locale.example.it".to_owned(), vec!["SIUSS".to_owned()]);
         issuer::keygen(keys.path(), &profile).unwrap();
@@ -85,12 +91,12 @@ impl App {
         change(&mut config);
         let store = database.store();
         let runtime = Runtime::new().unwrap();
-        let running = runtime.block_on(server::start(&config, Clock::System)).unwrap();
+        let running = runtime.block_on(server::start(&config, clock.clone())).unwrap();
         let agent =
             ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build().new_agent();
         let scheme = if config.api.tls.is_some() { "https" } else { "http" };
         Self {
-            registry: Registry::new(store.clone(), Clock::System),
+            registry: Registry::new(store.clone(), clock.clone()),
             eservice: store.register_eservice("prova").unwrap(),
             store,
             signer: Signer::read(&keys.path().join(issuer::KEY_FILE)).unwrap(),
@@ -98,6 +104,7 @@ impl App {
             keys,
             agent,
             base: format!("{scheme}://127.0.0.1:{}", running.api.port()),
+            clock,
             running: Some(running),
             runtime,
         }
@@ -115,7 +122,7 @@ impl App {
 
     /// A good voucher.
     pub(crate) fn voucher(&self) -> String {
-        self.signer.draft(&self.profile, &Clock::System).sign(&self.signer).unwrap()
+        self.signer.draft(&self.profile, &self.clock).sign(&self.signer).unwrap()
     }
 
     /// Whatever is asked, at a path of the listener.
