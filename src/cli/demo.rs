@@ -68,14 +68,15 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
             running.stop().await;
             return Ok(if report.passed { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
+        let program = std::env::args().next().unwrap_or_else(|| "waas-comuni".to_owned());
         let config = demo.config.display();
         println!("\nIt keeps serving until interrupted (Ctrl-C):");
         println!("  public API    {base}/status, /flussi, /esiti, /openapi.yaml");
         println!("  back office   http://{}/health/ready", running.back_office);
         println!("Try, in another terminal:");
-        println!("  waas-comuni calls search --config {config}");
-        println!("  waas-comuni inps --url {base} --issuer-key {} --issuer-config {}", demo.issuer[0].display(), demo.issuer[1].display());
-        println!("  waas-comuni import FILE.csv --ente {ENTE} --config {config}");
+        println!("  {program} calls search --config {config}");
+        println!("  {program} inps --url {base} --issuer-key {} --issuer-config {}", demo.issuer[0].display(), demo.issuer[1].display());
+        println!("  {program} import FILE.csv --ente {ENTE} --config {config}");
         serve::interrupted().await?;
         running.stop().await;
         Ok(ExitCode::SUCCESS)
