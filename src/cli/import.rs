@@ -22,7 +22,7 @@ use crate::store::Store;
 /// Some records were refused; the rest was done.
 const SOME_REFUSED: u8 = 3;
 
-/// Publish the benefits in CSV or SIUSS XML files.
+/// Publish the benefits in CSV, SIUSS XML or JSON Lines files.
 ///
 /// A record that INPS would refuse is refused here, with line, field, value and what to do; it stops no other record.
 /// Importing a file again publishes only what changed. Exit code 0: every record was taken; 3: some were refused, the
@@ -42,7 +42,7 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
-/// Judge CSV or SIUSS XML files as `import` would, without a database and without a configuration.
+/// Judge CSV, SIUSS XML or JSON Lines files as `import` would, without a database and without a configuration.
 ///
 /// Exit code 0: every record is good; 3: some would be refused; 1: a file cannot be read.
 #[derive(Debug, Parser)]

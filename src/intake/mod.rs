@@ -1,4 +1,4 @@
-//! Reads what people have, CSV and XML, into the records of [`crate::siuss`], and says what it refuses and why.
+//! Reads what people have, CSV, XML and JSON, into the records of [`crate::siuss`], and says what it refuses and why.
 //!
 //! One record of the source at a time, in bounded memory, whatever the size of the file. [`read`] gives the records in
 //! the order of the source; a benefit that crosses calendar years gives several records at once. Nothing here touches
@@ -7,6 +7,7 @@
 mod columns;
 mod csv;
 mod decode;
+mod json;
 mod mapping;
 pub mod report;
 mod xml;
@@ -21,6 +22,7 @@ use crate::siuss::record::Record;
 use crate::siuss::tables::Nomenclatore;
 use crate::siuss::{rules, split};
 
+pub use json::from_json;
 pub use mapping::{Mapping, MappingError};
 
 static READABLE: Rule = Rule {
@@ -37,6 +39,8 @@ pub enum Format {
     Csv,
     /// A SIUSS web-upload file.
     Xml,
+    /// One JSON object in each line.
+    Json,
 }
 
 impl Format {
@@ -47,13 +51,17 @@ impl Format {
         match extension.as_deref() {
             Some("csv") => return Ok(Self::Csv),
             Some("xml") => return Ok(Self::Xml),
+            Some("json" | "jsonl" | "ndjson") => return Ok(Self::Json),
             _ => {}
         }
         let mut start = [0; 64];
         let count = file.read(&mut start)?;
         file.rewind()?;
-        let first = start.iter().take(count).find(|byte| byte.is_ascii_graphic());
-        Ok(if first == Some(&b'<') { Self::Xml } else { Self::Csv })
+        Ok(match start.iter().take(count).find(|byte| byte.is_ascii_graphic()) {
+            Some(b'<') => Self::Xml,
+            Some(b'{') => Self::Json,
+            _ => Self::Csv,
+        })
     }
 }
 
@@ -148,6 +156,7 @@ pub fn read<'a>(
             let source = decode::Decoded::new(Counted { file, progress }, encoding);
             Ok(Box::new(xml::Records::new(source, declared, options.ente, options.nomenclatore)))
         }
+        Format::Json => Ok(Box::new(json::Lines::new(Counted { file, progress }, options.nomenclatore))),
     }
 }
 

@@ -18,6 +18,7 @@ mod conformance;
 mod demo;
 mod import;
 mod inps;
+mod json;
 mod limits;
 mod registry;
 mod serving;
