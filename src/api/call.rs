@@ -17,9 +17,9 @@ use super::limit::Refused;
 use super::problem::{Kind, Problem};
 use super::route::{Operation, Route};
 use super::server::{EService, Service};
-use super::{client, esiti, flussi, openapi, status};
+use super::{client, esiti, flussi, openapi, status, unread};
 use crate::call_log::{Caller, Charge, Disclosed, EXCEEDED, Entry, Quota};
-use crate::voucher::{ClaimsRead, Credentials, Voucher};
+use crate::voucher::{ClaimsRead, Credentials, Evidence, Voucher, evidence};
 
 /// Seconds that the contract lets `X-RateLimit-Reset` and `Retry-After` say at most.
 const LONGEST_WAIT: u32 = 3600;
@@ -43,6 +43,7 @@ pub(super) struct Reply {
     /// Whose call it was, as far as it is known.
     claims: ClaimsRead,
     producer_id: Option<Uuid>,
+    evidence: Evidence,
     voucher_check: Option<&'static str>,
     /// Against whose threshold it counts: that of every call with a verified voucher.
     consumer: Option<String>,
@@ -75,6 +76,7 @@ impl Reply {
             outcome,
             claims: ClaimsRead::default(),
             producer_id: None,
+            evidence: Evidence::default(),
             voucher_check: None,
             consumer: None,
             details: Details::default(),
@@ -91,6 +93,7 @@ impl Reply {
     fn to(mut self, voucher: &Voucher) -> Self {
         self.claims = voucher.claims_read();
         self.producer_id = voucher.producer_id;
+        self.evidence = voucher.evidence.clone().unwrap_or_default();
         self.consumer = Some(consumer(voucher));
         self
     }
@@ -115,12 +118,25 @@ impl From<Problem> for Reply {
 }
 
 /// Answers every call of the public listener.
-pub(super) async fn handle(request: HttpRequest, payload: Payload, service: Data<Service>) -> HttpResponse {
+pub(super) async fn handle(
+    request: HttpRequest,
+    mut payload: Payload,
+    service: Data<Service>,
+) -> HttpResponse {
+    let response = answer(&request, &mut payload, &service).await;
+    if request.headers().contains_key(header::TRANSFER_ENCODING) {
+        unread::hold(response, payload)
+    } else {
+        response
+    }
+}
+
+async fn answer(request: &HttpRequest, payload: &mut Payload, service: &Service) -> HttpResponse {
     let call = Call {
         id: Uuid::new_v4(),
         instant: service.clock.now(),
         started: Instant::now(),
-        client: client::address(&request, &service.trusted_proxies),
+        client: client::address(request, &service.trusted_proxies),
     };
     let path = request.path();
     if let Some(seconds) = service.limit.refuse(call.client, call.instant) {
@@ -128,13 +144,13 @@ pub(super) async fn handle(request: HttpRequest, payload: Payload, service: Data
             Route::Operation(eservice, operation) => (Some(eservice), Some(operation)),
             Route::Unknown(_) | Route::Nowhere => (None, None),
         };
-        let quota = total_quota(&service, eservice, operation).await;
-        return call.response(&service, over_address_limit(seconds).into(), quota);
+        let quota = total_quota(service, eservice, operation).await;
+        return call.response(service, over_address_limit(seconds).into(), quota);
     }
     let (eservice, operation, reply) = match service.routes.find(path) {
         Route::Operation(eservice, operation) => {
             let reply = if request.method().as_str() == operation.method() {
-                endpoint(&call, &service, eservice, operation, &request, payload).await
+                endpoint(&call, service, eservice, operation, request, payload).await
             } else {
                 method_not_allowed(operation).into()
             };
@@ -143,7 +159,7 @@ pub(super) async fn handle(request: HttpRequest, payload: Payload, service: Data
         Route::Unknown(eservice) => (Some(eservice), None, not_found().into()),
         Route::Nowhere => (None, None, not_found().into()),
     };
-    call.finish(&service, eservice, operation, &request, reply).await
+    call.finish(service, eservice, operation, request, reply).await
 }
 
 /// The figures for a caller who is not known, where the contract announces any.
@@ -194,7 +210,7 @@ async fn endpoint(
     eservice: &EService,
     operation: Operation,
     request: &HttpRequest,
-    payload: Payload,
+    payload: &mut Payload,
 ) -> Reply {
     match operation {
         Operation::Status => status::get(call, service).await,
@@ -226,6 +242,7 @@ async fn verify(eservice: &EService, request: &HttpRequest) -> Result<Voucher, R
     let credentials = Credentials {
         authorization: request.headers().get_all(header::AUTHORIZATION).map(HeaderValue::as_bytes).collect(),
         dpop: request.headers().get_all("DPoP").map(HeaderValue::as_bytes).collect(),
+        evidence: request.headers().get_all(evidence::HEADER).map(HeaderValue::as_bytes).collect(),
         method: request.method().as_str(),
         path: request.path(),
         query: request.query_string(),
@@ -345,6 +362,9 @@ impl Call {
                 producer_id: text(reply.producer_id),
                 eservice_id: text(claims.eservice_id),
                 descriptor_id: text(claims.descriptor_id),
+                user_id: reply.evidence.user_id.clone(),
+                user_location: reply.evidence.user_location.clone(),
+                loa: reply.evidence.loa.clone(),
             },
             voucher_check: reply.voucher_check,
             since: reply.details.since,
@@ -370,6 +390,10 @@ impl Call {
         }
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        // Nothing that is answered is for a browser to run, to frame, or to lead away from.
+        let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         if service.over_tls {
             let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
             headers.insert(header::STRICT_TRANSPORT_SECURITY, year);

@@ -21,3 +21,4 @@ mod route;
 pub mod server;
 mod status;
 mod tls;
+mod unread;

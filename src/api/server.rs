@@ -281,8 +281,7 @@ async fn eservices(
     };
     let prepared = tokio::task::spawn_blocking(prepare).await.map_err(io::Error::other)??;
     let mut refreshers: BTreeMap<String, Refresher> = BTreeMap::new();
-    for (_, eservice) in &prepared {
-        let keys = eservice.verifier.keys();
+    for keys in prepared.iter().flat_map(|(_, eservice)| eservice.verifier.key_sets()) {
         let url = keys.status().url;
         if refreshers.contains_key(&url) {
             continue;
@@ -291,9 +290,9 @@ async fn eservices(
         let status = keys.status();
         match &status.failure {
             Some(failure) => {
-                tracing::error!(url, failure, keys = status.keys, "the issuer's keys cannot be fetched");
+                tracing::error!(url, failure, keys = status.keys, "keys cannot be fetched");
             }
-            None => tracing::info!(url, keys = status.keys, "the issuer's keys are at hand"),
+            None => tracing::info!(url, keys = status.keys, "keys are at hand"),
         }
         refreshers.insert(url, keys.keep_fresh());
     }

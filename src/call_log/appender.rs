@@ -26,7 +26,7 @@ use crate::store::{AnyConnection, EserviceId, Store, StoreError, each_backend};
 /// How many entries may wait in memory.
 const WAITING: usize = 4096;
 
-/// How many entries one transaction takes: with 27 columns each, within PostgreSQL's 65535 parameters and SQLite's
+/// How many entries one transaction takes: with 28 columns each, within PostgreSQL's 65535 parameters and SQLite's
 /// 32766.
 const BATCH: usize = 1024;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 use jiff::Timestamp;
 use openssl::sha::Sha256;
+use serde::{Deserialize, Serialize};
 
 use crate::store::schema::call_entry;
 use crate::store::{EserviceId, storable};
@@ -57,7 +58,7 @@ pub struct Entry {
     pub bytes: Option<u64>,
 }
 
-/// A voucher's claims, and the `kid` of its header.
+/// What is known of the caller: a voucher's claims and the `kid` of its header, and what evidence came with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
     /// `client_id`.
@@ -76,6 +77,23 @@ pub struct Caller {
     pub eservice_id: Option<String>,
     /// `descriptorId`.
     pub descriptor_id: Option<String>,
+    /// `userID` of the tracking evidence: for whom the consumer called, in its own terms.
+    pub user_id: Option<String>,
+    /// `userLocation` of the tracking evidence.
+    pub user_location: Option<String>,
+    /// `LoA` of the tracking evidence.
+    pub loa: Option<String>,
+}
+
+/// The members of the column `evidence`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Evidence {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) user_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) user_location: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) loa: Option<String>,
 }
 
 /// Which flows a page held.
@@ -130,6 +148,7 @@ pub(super) struct Row {
     pub(super) flows_digest: Option<Vec<u8>>,
     pub(super) duration_us: i64,
     pub(super) bytes: Option<i64>,
+    pub(super) evidence: Option<String>,
 }
 
 impl Entry {
@@ -175,7 +194,22 @@ impl Entry {
             flows_digest: disclosed.map(|disclosed| disclosed.digest.to_vec()),
             duration_us: i64::try_from(self.duration.as_micros()).unwrap_or(i64::MAX),
             bytes: self.bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
+            evidence: caller.evidence(),
         }
+    }
+}
+
+impl Caller {
+    fn evidence(&self) -> Option<String> {
+        let claim = |value: &Option<String>| value.as_deref().map(|value| bounded(value, SHORT));
+        let Self { user_id, user_location, loa, .. } = self;
+        if user_id.is_none() && user_location.is_none() && loa.is_none() {
+            return None;
+        }
+        let evidence =
+            Evidence { user_id: claim(user_id), user_location: claim(user_location), loa: claim(loa) };
+        // Strings always serialise.
+        serde_json::to_string(&evidence).ok()
     }
 }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::entry::Evidence;
 use super::search::{Filter, Found, search};
 use crate::store::{Store, StoreError};
 
@@ -67,6 +68,9 @@ struct Line<'a> {
     producer_id: Option<&'a str>,
     eservice_id: Option<&'a str>,
     descriptor_id: Option<&'a str>,
+    user_id: Option<String>,
+    user_location: Option<String>,
+    loa: Option<String>,
     since: Option<serde_json::Number>,
     limit: Option<i64>,
     first_ts: Option<i64>,
@@ -82,6 +86,8 @@ impl Found {
     pub fn json(&self) -> Result<Map<String, Value>, serde_json::Error> {
         let row = &self.row;
         let instant = Timestamp::from_millisecond(row.instant_ms).unwrap_or_default();
+        let evidence: Evidence =
+            row.evidence.as_deref().map(serde_json::from_str).transpose()?.unwrap_or_default();
         let line = Line {
             index: row.entry_index,
             instant: format!("{instant:.3}"),
@@ -102,6 +108,9 @@ impl Found {
             producer_id: row.producer_id.as_deref(),
             eservice_id: row.pdnd_eservice_id.as_deref(),
             descriptor_id: row.descriptor_id.as_deref(),
+            user_id: evidence.user_id,
+            user_location: evidence.user_location,
+            loa: evidence.loa,
             since: row.since.as_deref().and_then(|since| since.parse().ok()),
             limit: row.page_limit,
             first_ts: row.first_ts,

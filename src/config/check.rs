@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Config, DpopPolicy, EService, Environment};
+use super::{AuditPolicy, Config, DpopPolicy, EService, Environment};
 use crate::siuss::record::EnteErogatore;
 
 /// How bad a [`Finding`] is.
@@ -229,6 +229,21 @@ fn check_keys(section: &str, eservice: &EService, config: &Config, findings: &mu
             format!("keys are not read from {url:?}"),
             "use an https: or a file: address",
         )),
+    }
+    match eservice.audit_jwks_url.as_deref() {
+        None if eservice.audit == AuditPolicy::Verify => findings.push(Finding::wrong(
+            key("audit_jwks_url"),
+            "the signature of evidence cannot be verified without keys",
+            "name the keys with which the consumer signs, or set audit to \"match\"",
+        )),
+        Some(url) if !url.starts_with("https://") && !url.starts_with("file:") => {
+            findings.push(Finding::wrong(
+                key("audit_jwks_url"),
+                format!("keys are not read from {url:?}"),
+                "use an https: or a file: address",
+            ));
+        }
+        _ => {}
     }
     if eservice.dpop == DpopPolicy::Require && config.api.public_url.is_none() {
         findings.push(Finding::wrong(

@@ -178,6 +178,19 @@ pub enum DpopPolicy {
     Refuse,
 }
 
+/// What becomes of the tracking evidence to which a voucher ties its call (`AUDIT_REST_02`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuditPolicy {
+    /// It is not looked at.
+    #[default]
+    Ignore,
+    /// With a voucher that has a `digest` it must come, and be the one that the digest is of.
+    Match,
+    /// Moreover it must be signed with one of the keys at `audit_jwks_url`.
+    Verify,
+}
+
 /// `[[eservice]]`: one e-service on PDND, with its own base path, feed, thresholds and call log.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -212,6 +225,12 @@ pub struct EService {
     /// What becomes of vouchers that are bound to a DPoP key.
     #[serde(default)]
     pub dpop: DpopPolicy,
+    /// What becomes of tracking evidence.
+    #[serde(default)]
+    pub audit: AuditPolicy,
+    /// Where the keys are with which the consumer signs evidence; `https:` or `file:`.
+    #[serde(default)]
+    pub audit_jwks_url: Option<String>,
     /// Calls a day (Europe/Rome) of one consumer.
     #[serde(default = "hundred")]
     pub daily_calls_per_consumer: u32,

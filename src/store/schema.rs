@@ -114,6 +114,7 @@ diesel::table! {
         flows_digest -> Nullable<Binary>,
         duration_us -> BigInt,
         bytes -> Nullable<BigInt>,
+        evidence -> Nullable<Text>,
     }
 }
 

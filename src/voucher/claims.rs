@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::evidence::Evidence;
 use super::token::Token;
 
 /// A caller whose voucher passed every check.
@@ -30,11 +31,13 @@ pub struct Voucher {
     pub exp: i64,
     /// What the voucher says of the evidence that comes with the call (`AUDIT_REST_02`).
     pub digest: Option<Digest>,
+    /// The evidence that came, if the e-service looks at it and `digest` answers for it.
+    pub evidence: Option<Evidence>,
 }
 
 impl Voucher {
     /// The voucher of which the rules found nothing to refuse.
-    pub(super) fn of(token: &Token<'_>, claims: &Claims) -> Result<Self, String> {
+    pub(super) fn of(token: &Token<'_>, claims: &Claims, evidence: Option<Evidence>) -> Result<Self, String> {
         Ok(Self {
             jti: *claims.jti.required()?,
             client_id: *claims.client_id.required()?,
@@ -46,6 +49,7 @@ impl Voucher {
             kid: token.kid().unwrap_or_default().to_owned(),
             exp: *claims.exp.required()?,
             digest: claims.digest.optional()?.cloned(),
+            evidence,
         })
     }
 

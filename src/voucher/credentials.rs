@@ -14,6 +14,8 @@ pub struct Credentials<'a> {
     pub authorization: Vec<&'a [u8]>,
     /// The value of every `DPoP` header.
     pub dpop: Vec<&'a [u8]>,
+    /// The value of every header [`HEADER`](super::evidence::HEADER).
+    pub evidence: Vec<&'a [u8]>,
     /// The method of the request.
     pub method: &'a str,
     /// The path of the request.

@@ -7,6 +7,7 @@
 //! | [`claims`] | the claims of a voucher as types, each rule explicit; the verified [`Voucher`] |
 //! | [`keys`] | the issuer's public keys: fetched, refreshed, kept across outages and restarts |
 //! | [`dpop`] | the proofs that come with vouchers that are bound to a key |
+//! | [`evidence`] | what a consumer says of the person for whom it calls (`AUDIT_REST_02`) |
 //! | [`issuer`] | a local issuer, for tests and demonstrations |
 //!
 //! Of the private ones, `credentials` finds the token in what came with the call, `token` reads the compact form strictly, `rules` is the ordered list of what header and claims
@@ -17,6 +18,7 @@
 pub mod claims;
 mod credentials;
 pub mod dpop;
+pub mod evidence;
 pub mod issuer;
 pub mod keys;
 pub mod refusal;
@@ -28,5 +30,6 @@ pub mod verify;
 pub use claims::{ClaimsRead, Digest, Voucher};
 pub use credentials::Credentials;
 pub use dpop::Dpop;
+pub use evidence::Evidence;
 pub use refusal::{Check, VoucherRefusal};
 pub use verify::Verifier;

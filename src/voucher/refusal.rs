@@ -71,6 +71,12 @@ pub enum Check {
     Descriptor,
     /// `consumerId` may pull.
     Consumer,
+    /// The evidence came to which the voucher's `digest` ties it, where the e-service asks for that.
+    Evidence,
+    /// The keys could be had with which evidence is signed.
+    EvidenceKeysUnavailable,
+    /// The evidence is signed with one of them.
+    EvidenceSignature,
     /// One proof came with the bound voucher, and can be read.
     DpopProof,
     /// The proof's signature is that of the key that it shows.
@@ -106,7 +112,7 @@ impl Check {
     pub fn status(self) -> u16 {
         match self {
             Self::Producer | Self::Eservice | Self::Descriptor | Self::Consumer => 403,
-            Self::KeysUnavailable | Self::ProofsUnavailable => 503,
+            Self::KeysUnavailable | Self::EvidenceKeysUnavailable | Self::ProofsUnavailable => 503,
             _ => 401,
         }
     }
@@ -152,6 +158,15 @@ impl Check {
             Self::Eservice => ("eservice", "eserviceId must be this e-service"),
             Self::Descriptor => ("descriptor", "descriptorId must be a live version of this e-service"),
             Self::Consumer => ("consumer", "consumerId must be among those that may call"),
+            Self::Evidence => {
+                ("evidence", "the header Agid-JWT-TrackingEvidence must be the one that digest is of")
+            }
+            Self::EvidenceKeysUnavailable => {
+                ("evidence_keys_unavailable", "the keys that sign evidence must be reachable")
+            }
+            Self::EvidenceSignature => {
+                ("evidence_signature", "the evidence must be signed with a key of the consumer")
+            }
             Self::DpopProof => ("dpop_proof", "one DPoP header must carry a well-formed proof"),
             Self::DpopSignature => ("dpop_signature", "the proof must be signed by the key in its header"),
             Self::DpopTarget => ("dpop_target", "htm and htu must be the method and address of the call"),

@@ -11,13 +11,14 @@ use serde_json::{Map, Value};
 use super::claims::{Claims, ClaimsRead, Voucher};
 use super::credentials::{Credentials, Failure};
 use super::dpop::Dpop;
+use super::evidence::Audit;
 use super::keys::{Fetch, KeySet, NoKey};
 use super::refusal::{Check, VoucherRefusal};
 use super::rules::{CLAIMS, Case, HEADER, Scheme, Terms};
 pub use super::rules::{Finding, SetupError};
 use super::token::{MAX_LENGTH, Token};
 use crate::clock::Clock;
-use crate::config::{Config, DpopPolicy, EService};
+use crate::config::{AuditPolicy, Config, DpopPolicy, EService};
 use crate::store::Store;
 
 /// The checks of a token's form, in order.
@@ -52,13 +53,16 @@ pub struct Verifier {
     keys: KeySet,
     clock: Clock,
     dpop: Option<Dpop>,
+    audit: Audit,
 }
 
 impl Verifier {
     /// The verifier of `eservice`, with the keys of its issuer. It refuses bound vouchers, unless
-    /// [`Verifier::with_dpop`] says otherwise.
+    /// [`Verifier::with_dpop`] says otherwise, and evidence whose signature it is to verify, unless
+    /// [`Verifier::with_evidence_keys`] gives it the keys.
     pub fn new(eservice: &EService, keys: KeySet, clock: Clock) -> Result<Self, SetupError> {
-        Ok(Self { terms: Terms::of(eservice)?, keys, clock, dpop: None })
+        let audit = Audit { policy: eservice.audit, keys: None };
+        Ok(Self { terms: Terms::of(eservice)?, keys, clock, dpop: None, audit })
     }
 
     /// The verifiers of all e-services of `config`, in their order. Keys at the same address are shared; the last good
@@ -75,7 +79,11 @@ impl Verifier {
             let url = eservice.jwks_url().ok_or_else(|| SetupError::NoKeys(eservice.name.clone()))?;
             let open = || KeySet::open(url, Arc::clone(fetch), Arc::new(store.clone()), clock.clone());
             let keys = sets.entry(url).or_insert_with(open).clone();
-            let verifier = Self::new(eservice, keys, clock.clone())?;
+            let mut verifier = Self::new(eservice, keys, clock.clone())?;
+            if let (AuditPolicy::Verify, Some(url)) = (eservice.audit, eservice.audit_jwks_url.as_deref()) {
+                let open = || KeySet::open(url, Arc::clone(fetch), Arc::new(store.clone()), clock.clone());
+                verifier = verifier.with_evidence_keys(sets.entry(url).or_insert_with(open).clone());
+            }
             // Proofs name the public address: where none is configured, bound vouchers stay refused.
             verifiers.push(match &config.api.public_url {
                 Some(url) => verifier.with_dpop(Dpop::new(eservice.dpop, url, Arc::new(store.clone()))),
@@ -93,7 +101,19 @@ impl Verifier {
         self
     }
 
-    /// The issuer's keys: to be kept fresh, and watched.
+    /// Verifies evidence with the consumers' keys.
+    #[must_use]
+    pub fn with_evidence_keys(mut self, keys: KeySet) -> Self {
+        self.audit.keys = Some(keys);
+        self
+    }
+
+    /// Every set of keys that is to be kept fresh: the issuer's, then that of the consumers, if there is one.
+    pub fn key_sets(&self) -> impl Iterator<Item = &KeySet> {
+        std::iter::once(&self.keys).chain(&self.audit.keys)
+    }
+
+    /// The issuer's keys: to be watched.
     #[must_use]
     pub fn keys(&self) -> &KeySet {
         &self.keys
@@ -130,11 +150,12 @@ impl Verifier {
                 return Err((check, detail));
             }
         }
+        let evidence = self.audit.judge(credentials, claims.digest.get()).await?;
         if let (Scheme::Dpop, Some(dpop)) = (scheme, &self.dpop) {
             let bound_to = claims.bound_to.get().map(String::as_str).unwrap_or_default();
             dpop.prove(credentials, text, bound_to, now).await?;
         }
-        Voucher::of(&token, &claims).map_err(|detail| (Check::TokenMalformed, detail))
+        Voucher::of(&token, &claims, evidence).map_err(|detail| (Check::TokenMalformed, detail))
     }
 
     /// Judges a token check by check, those after a failed one included where they can be made. A bound voucher is

@@ -325,7 +325,7 @@ on_both_databases! {
                 "method":"GET","path":"/waas/v1/flussi","query":"=HYPERLINK(\"x\")","status":200,"outcome":"ok",
                 "voucher_check":null,"client_ip":"192.0.2.7","client_id":null,"consumer_id":"c1",
                 "purpose_id":null,"token_id":null,"kid":null,"producer_id":null,"eservice_id":"e1",
-                "descriptor_id":null,"since":100000000000000000000,"limit":100,"first_ts":5,"last_ts":9,
+                "descriptor_id":null,"user_id":null,"user_location":null,"loa":null,"since":100000000000000000000,"limit":100,"first_ts":5,"last_ts":9,
                 "count":2,"flows_digest":"","duration_ms":1.500,"bytes":4096}"#,
         )
         .unwrap();

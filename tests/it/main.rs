@@ -12,6 +12,7 @@
 )]
 
 mod api;
+mod audit;
 mod call_log;
 mod config_example;
 mod conformance;
@@ -25,6 +26,7 @@ mod serving;
 mod siuss;
 mod store;
 mod support;
+mod transport;
 mod voucher;
 mod voucher_cli;
 mod voucher_corpus;

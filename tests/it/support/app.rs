@@ -15,7 +15,7 @@ use waas_comuni::config::{self, Config};
 use waas_comuni::registry::{Registry, Verdict};
 use waas_comuni::siuss::record::Record;
 use waas_comuni::store::{EserviceId, Store};
-use waas_comuni::voucher::issuer::{self, Profile, Signer};
+use waas_comuni::voucher::issuer::{self, Draft, Profile, Signer};
 
 use super::database::TestDatabase;
 use super::records::roma;
@@ -122,7 +122,14 @@ impl App {
 
     /// A good voucher.
     pub(crate) fn voucher(&self) -> String {
-        self.signer.draft(&self.profile, &self.clock).sign(&self.signer).unwrap()
+        self.voucher_with(|_| {})
+    }
+
+    /// A voucher that was good before it was changed and signed.
+    pub(crate) fn voucher_with(&self, change: impl FnOnce(&mut Draft)) -> String {
+        let mut draft = self.signer.draft(&self.profile, &self.clock);
+        change(&mut draft);
+        draft.sign(&self.signer).unwrap()
     }
 
     /// Whatever is asked, at a path of the listener.

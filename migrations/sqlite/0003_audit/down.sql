@@ -1,0 +1,1 @@
+ALTER TABLE call_entry DROP COLUMN evidence;
