@@ -3,7 +3,7 @@
 BIN := target/debug/waas-comuni
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test contract lint
+.PHONY: help demo test contract docs lint
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -21,6 +21,9 @@ contract: ## Run schemathesis alone against a server with made-up benefits
 	@scripts/require.sh build contract
 	cargo build --locked
 	scripts/contract-test.sh
+
+docs: ## Write the pages of docs/ that are generated from the code
+	WAAS_WRITE_DOCS=1 cargo test --locked --test it rules::the_page
 
 lint: ## Check format, clippy, licences and sources of the dependencies, shell scripts
 	@scripts/require.sh lint

@@ -11,6 +11,7 @@
 //! | [`voucher`] | who is calling |
 //! | [`registry`] | the benefits, the feed of flows, the outcomes |
 //! | [`call_log`] | what callers did, and their thresholds |
+//! | [`codes`], [`catalogue`] | the official tables that were loaded; every rule of every room |
 //! | [`import`] | the way of a benefit: from a file to the feed |
 //! | [`api`] | what INPS sees |
 //! | [`demo`] | the things of the demonstration |
@@ -19,8 +20,10 @@
 
 pub mod api;
 pub mod call_log;
+pub mod catalogue;
 pub mod cli;
 pub mod clock;
+pub mod codes;
 pub mod config;
 pub mod demo;
 pub mod import;

@@ -1,14 +1,17 @@
 //! `import` and `check`: files in, flows or refusals out.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::codes::read_table;
 use super::{CliError, Globals};
+use crate::catalogue;
 use crate::clock::Clock;
+use crate::codes;
 use crate::config::{self, Config, EService};
 use crate::import::{self, Destination, ImportError, Listeners, Summary};
 use crate::intake::report::{Entry, Report};
@@ -16,7 +19,8 @@ use crate::intake::{Format, Mapping, MappingError, Options};
 use crate::registry::Registry;
 use crate::siuss::notice::Severity;
 use crate::siuss::record::EnteErogatore;
-use crate::siuss::tables::NOMENCLATORE;
+use crate::siuss::rules::Rulebook;
+use crate::siuss::tables::{Comuni, TableError};
 use crate::store::Store;
 
 /// Some records were refused; the rest was done.
@@ -32,6 +36,12 @@ const SOME_REFUSED: u8 = 3;
   waas-comuni import mensa-2025.csv --ente H501 --report rifiuti.csv
   waas-comuni import casellario.xml --ente H501 --eservice produzione --dry-run")]
 pub(crate) struct Args {
+    /// The files.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Code of the ente whose benefits they are.
+    #[arg(long, value_name = "CODE")]
+    ente: String,
     #[command(flatten)]
     source: Source,
     /// The e-service into whose feed they go; needed when several carry the ente.
@@ -44,9 +54,25 @@ pub(crate) struct Args {
 
 /// Judge CSV, SIUSS XML or JSON Lines files as `import` would, without a database and without a configuration.
 ///
-/// Exit code 0: every record is good; 3: some would be refused; 1: a file cannot be read.
+/// Exit code 0: every record is good; 3: some would be refused; 1: a file cannot be read. With --rules, only print the
+/// rules: code, severity, what each asks, where it comes from.
 #[derive(Debug, Parser)]
 pub(crate) struct CheckArgs {
+    /// The files.
+    #[arg(required_unless_present = "rules", value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Code of the ente whose benefits they are.
+    #[arg(long, value_name = "CODE", required_unless_present = "rules")]
+    ente: Option<String>,
+    /// Print every rule, and judge nothing.
+    #[arg(long, conflicts_with_all = ["files", "ente"])]
+    rules: bool,
+    /// Nomenclature of benefits to use instead of the shipped one, as `codes load` takes it.
+    #[arg(long, value_name = "FILE")]
+    nomenclatore: Option<PathBuf>,
+    /// Archive of municipalities to look codes up in, as `codes load` takes it.
+    #[arg(long, value_name = "FILE")]
+    comuni: Option<PathBuf>,
     #[command(flatten)]
     source: Source,
 }
@@ -54,12 +80,6 @@ pub(crate) struct CheckArgs {
 /// What is read, and what is told of it.
 #[derive(Debug, clap::Args)]
 struct Source {
-    /// The files.
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
-    /// Code of the ente whose benefits they are.
-    #[arg(long, value_name = "CODE")]
-    ente: String,
     /// TOML file that says which field a column of another name contains.
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
@@ -76,23 +96,53 @@ struct Source {
 
 pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> {
     let config = globals.config()?;
-    let (eservice, ente) = addressee(&config, args.eservice.as_deref(), &args.source.ente)?;
+    let (eservice, ente) = addressee(&config, args.eservice.as_deref(), &args.ente)?;
     let ente = EnteErogatore::new(&ente.codice, &ente.denominazione, &ente.sede, &ente.cf_operatore)
         .map_err(|wrong| {
             CliError::Usage(format!("the configuration of the ente is wrong: {}", wrong.join(", ")))
         })?;
-    if args.dry_run {
-        return args.source.import(&Destination::Nowhere);
-    }
+    // A dry run looks into the loaded tables too: it says what the import would.
     let store = Store::open(&config.database)?;
     store.migrate()?;
+    let rulebook = codes::rulebook(&config, &store)?;
+    let import =
+        |destination: &Destination<'_>| args.source.import(&args.files, &args.ente, &rulebook, destination);
+    if args.dry_run {
+        return import(&Destination::Nowhere);
+    }
     let id = store.register_eservice(&eservice.name)?;
     let registry = Registry::new(store, Clock::System);
-    args.source.import(&Destination::Feed { registry: &registry, eservice: id, ente: &ente })
+    import(&Destination::Feed { registry: &registry, eservice: id, ente: &ente })
 }
 
 pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
-    args.source.import(&Destination::Nowhere)
+    let (Some(ente), false) = (&args.ente, args.rules) else { return print_rules(args.source.json) };
+    let mut rulebook = Rulebook::shipped();
+    let unusable = |path: &Path| {
+        let path = path.display().to_string();
+        move |error: TableError| CliError::Usage(format!("{path}: {error}"))
+    };
+    if let Some(path) = &args.nomenclatore {
+        rulebook.nomenclatore = codes::nomenclatore(&read_table(path)?).map_err(unusable(path))?;
+    }
+    if let Some(path) = &args.comuni {
+        rulebook.comuni = Some(Comuni::from_csv(&read_table(path)?).map_err(unusable(path))?);
+    }
+    args.source.import(&args.files, ente, &rulebook, &Destination::Nowhere)
+}
+
+fn print_rules(json: bool) -> Result<ExitCode, CliError> {
+    let mut out = std::io::stdout().lock();
+    if json {
+        let rules: Vec<_> = catalogue::rules().collect();
+        writeln!(out, "{}", serde_json::to_string(&rules).unwrap_or_default())?;
+    } else {
+        for rule in catalogue::rules() {
+            writeln!(out, "{:<9} {:<7} {}", rule.code, rule.severity.as_str(), rule.summary)?;
+            writeln!(out, "{:17} fonte: {}", "", rule.source)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The e-service that carries the ente, and the ente.
@@ -121,25 +171,30 @@ fn addressee<'a>(
 }
 
 impl Source {
-    fn import(&self, destination: &Destination<'_>) -> Result<ExitCode, CliError> {
+    fn import(
+        &self,
+        files: &[PathBuf],
+        ente: &str,
+        rulebook: &Rulebook,
+        destination: &Destination<'_>,
+    ) -> Result<ExitCode, CliError> {
         let mapping = match &self.mapping {
             Some(path) => {
                 Mapping::load(path).map_err(|error: MappingError| CliError::Usage(error.to_string()))?
             }
             None => Mapping::default(),
         };
-        let options =
-            Options { ente: &self.ente, format: self.format, mapping: &mapping, nomenclatore: &NOMENCLATORE };
+        let options = Options { ente, format: self.format, mapping: &mapping, rulebook };
         let mut report = self
             .report
             .as_deref()
             .map(Report::create)
             .transpose()
             .map_err(|error| CliError::Failed(format!("cannot create the report: {error}")))?;
-        let bar = self.progress_bar();
+        let bar = progress_bar(files);
         let mut summary = Summary::default();
         let mut readable = false;
-        for path in &self.files {
+        for path in files {
             if !self.json {
                 bar.suspend(|| println!("{}", path.display()));
             }
@@ -170,21 +225,19 @@ impl Source {
             (true, _) => ExitCode::from(SOME_REFUSED),
         })
     }
+}
 
-    fn progress_bar(&self) -> ProgressBar {
-        if !std::io::stderr().is_terminal() {
-            return ProgressBar::hidden();
-        }
-        let size =
-            self.files.iter().filter_map(|path| path.metadata().ok()).map(|metadata| metadata.len()).sum();
-        let style =
-            ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left");
-        let bar = ProgressBar::new(size);
-        if let Ok(style) = style {
-            bar.set_style(style);
-        }
-        bar
+fn progress_bar(files: &[PathBuf]) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
     }
+    let size = files.iter().filter_map(|path| path.metadata().ok()).map(|metadata| metadata.len()).sum();
+    let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left");
+    let bar = ProgressBar::new(size);
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar
 }
 
 fn print_notice(entry: &Entry<'_>) {

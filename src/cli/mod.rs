@@ -4,6 +4,7 @@
 //! command or the configuration cannot be understood.
 
 mod calls;
+mod codes;
 mod config_check;
 mod demo;
 mod import;
@@ -53,6 +54,7 @@ enum Command {
     Serve(serve::Args),
     Import(import::Args),
     Check(import::CheckArgs),
+    Codes(codes::Args),
     Calls(calls::Args),
     Inps(inps::Args),
     Voucher(voucher::Args),
@@ -138,6 +140,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args, &cli.globals),
         Command::Import(args) => import::run(&args, &cli.globals),
         Command::Check(args) => import::check(&args),
+        Command::Codes(args) => codes::run(&args, &cli.globals),
         Command::Calls(args) => calls::run(&args, &cli.globals),
         Command::Inps(args) => inps::run(args),
         Command::Voucher(args) => voucher::run(args, &cli.globals),

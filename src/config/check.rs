@@ -10,7 +10,9 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{AuditPolicy, Config, DpopPolicy, EService, Environment};
+use crate::siuss::pseudonym;
 use crate::siuss::record::EnteErogatore;
+use crate::siuss::rules::Severities;
 
 /// How bad a [`Finding`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -64,6 +66,7 @@ pub fn check(config: &Config) -> Vec<Finding> {
             "set at least 30 days; 365 is the default",
         ));
     }
+    check_records(config, &mut findings);
     if config.eservice.is_empty() {
         findings.push(Finding::wrong(
             "eservice",
@@ -92,6 +95,24 @@ pub fn check(config: &Config) -> Vec<Finding> {
         check_eservice(&section, eservice, config, &mut findings);
     }
     findings
+}
+
+fn check_records(config: &Config, findings: &mut Vec<Finding>) {
+    for (code, error) in Severities::new(&config.rules).err().unwrap_or_default() {
+        findings.push(Finding::wrong(
+            format!("rules.{code}"),
+            error.to_string(),
+            "see `check --rules` for the codes, and which of them can be changed",
+        ));
+    }
+    let key = config.sinba.pseudonym_key.clone();
+    if key.is_some_and(|key| pseudonym::Key::new(key).is_none()) {
+        findings.push(Finding::wrong(
+            "sinba.pseudonym_key",
+            format!("the key is shorter than {} characters", pseudonym::SHORTEST_KEY),
+            "make one with `openssl rand -hex 32`, and keep a copy: with another key, children get other codes",
+        ));
+    }
 }
 
 fn check_listeners(config: &Config, findings: &mut Vec<Finding>) {

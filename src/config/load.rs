@@ -50,7 +50,8 @@ pub fn load(
             builder = builder.set_override(key_path(path), value)?;
         }
     }
-    resolve_secret_file(builder.build()?, "database.url")?.try_deserialize().map_err(ConfigError::from)
+    let settings = resolve_secret_file(builder.build()?, "database.url")?;
+    resolve_secret_file(settings, "sinba.pseudonym_key")?.try_deserialize().map_err(ConfigError::from)
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {

@@ -11,10 +11,13 @@
 pub mod check;
 mod load;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
 use serde::Deserialize;
+
+use crate::siuss::rules::Level;
 
 pub use load::{ConfigError, DEFAULT_FILE, load};
 
@@ -30,6 +33,10 @@ pub struct Config {
     pub back_office: BackOffice,
     /// The register of calls.
     pub call_log: CallLog,
+    /// What the operator makes of the rules of records, by their codes.
+    pub rules: BTreeMap<String, Level>,
+    /// How children in care are called.
+    pub sinba: Sinba,
     /// The e-services that this process exposes.
     pub eservice: Vec<EService>,
 }
@@ -123,6 +130,14 @@ impl Default for CallLog {
     fn default() -> Self {
         Self { retention_days: 365, checkpoint_key: None }
     }
+}
+
+/// `[sinba]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sinba {
+    /// The key that makes a child's pseudonym of its fiscal code.
+    pub pseudonym_key: Option<SecretString>,
 }
 
 /// PDND's environment, which implies an issuer and the address of its keys; or a local issuer for trying things out.

@@ -12,11 +12,12 @@ use super::entry::{Entry, fingerprint, instant, kind_in_id};
 use super::report::{Flows, Warning};
 use crate::siuss::notice::Severity;
 use crate::siuss::record::{Record, TipoFlusso, TipoOperazione};
-use crate::siuss::tables::NOMENCLATORE;
-use crate::siuss::{rules, xml};
+use crate::siuss::rules::Rulebook;
+use crate::siuss::xml;
 
 pub(super) struct Judge<'a> {
     codice_ente: &'a Regex,
+    rulebook: Rulebook,
     seen: HashSet<u128>,
     /// The latest instant so far, in milliseconds since the epoch; before the first flow, the cursor.
     latest: u64,
@@ -28,6 +29,7 @@ impl<'a> Judge<'a> {
     pub(super) fn new(codice_ente: &'a Regex, since: u64) -> Self {
         Self {
             codice_ente,
+            rulebook: Rulebook::shipped(),
             seen: HashSet::new(),
             latest: since,
             flows: Flows::default(),
@@ -108,13 +110,13 @@ impl<'a> Judge<'a> {
     }
 
     fn rules(&mut self, record: &Record, label: &str, tally: &mut Tally) {
-        let notices = rules::check(record, &NOMENCLATORE);
-        let refusal = notices.iter().find(|notice| notice.rule.severity == Severity::Errore);
+        let notices = self.rulebook.check(record);
+        let refusal = notices.iter().find(|notice| notice.severity == Severity::Errore);
         tally.judge(Check::Rules, refusal.is_none(), || {
             let (rule, field) = refusal.map_or(("", ""), |notice| (notice.rule.code, &notice.field));
             format!("{label}: rule {rule} at {field}")
         });
-        for notice in notices.iter().filter(|notice| notice.rule.severity == Severity::Avviso) {
+        for notice in notices.iter().filter(|notice| notice.severity == Severity::Avviso) {
             let warning = self.warnings.entry(notice.rule.code).or_insert_with(|| Warning {
                 rule: notice.rule.code,
                 summary: notice.rule.summary,

@@ -3,6 +3,7 @@
 use crate::siuss::element::Element;
 use crate::siuss::fields::{self, Field};
 use crate::siuss::notice::{Notice, Rule, Severity};
+use crate::siuss::pseudonym;
 use crate::siuss::values::Kind;
 
 use super::mapping::Mapping;
@@ -13,7 +14,7 @@ pub(super) static HEADER: Rule = Rule {
     summary: "Ogni colonna ha un nome conosciuto, o è nel file di mappatura, e compare una volta sola",
     source: "Fatti SIUSS, «The CSV layout»",
 };
-static MIXED: Rule = Rule {
+pub(super) static MIXED: Rule = Rule {
     code: "CSV-03",
     severity: Severity::Errore,
     summary: "Una riga è di un beneficiario con CodiceFiscale, o di un minore con IDBeneficiario, non di entrambi",
@@ -76,16 +77,20 @@ pub(super) struct Columns(Vec<Column>);
 const MOST_FAULTS: usize = 20;
 
 impl Columns {
-    /// Reads a header row.
+    /// Reads a header row. Fiscal codes of children are columns only where `pseudonyms` can be made of them.
     pub(super) fn read<'a>(
         header: impl Iterator<Item = &'a str>,
         mapping: &Mapping,
+        pseudonyms: bool,
     ) -> Result<Self, Vec<Notice>> {
         let mut columns: Vec<Column> = Vec::new();
         let mut faults = Vec::new();
         let mut untold = 0_usize;
         for name in header {
             let fault = match column(name.trim(), mapping) {
+                Ok(column) if column.name == pseudonym::SOURCE && !pseudonyms => {
+                    Some(Notice { line: Some(1), ..*pseudonym::without_key() })
+                }
                 Ok(column) => {
                     let twice = columns
                         .iter()
@@ -131,13 +136,13 @@ impl Columns {
                 !value.trim().is_empty() && column.targets().any(|(_, target)| target == name)
             })
         };
-        let is_sinba = filled("IDBeneficiario");
+        let is_sinba = filled("IDBeneficiario") || filled(pseudonym::SOURCE);
         if is_sinba && filled("CodiceFiscale") {
             notices.push(Notice::new(
                 &MIXED,
                 "IDBeneficiario",
                 "",
-                "La riga ha sia CodiceFiscale sia IDBeneficiario.",
+                "La riga ha sia CodiceFiscale sia IDBeneficiario (o CodiceFiscaleMinore).",
                 "Tenere CodiceFiscale per una prestazione, o IDBeneficiario per un minore in carico (SINBA).",
             ));
         }
@@ -202,8 +207,10 @@ fn column(name: &str, mapping: &Mapping) -> Result<Column, Notice> {
         Some(target) if matches!(target.owner, Owner::SinaList(_)) => (Some(target), None),
         other => (None, other),
     };
-    let sinba = fields::SINBA.iter().find(|known| is(known.name));
-    let sinba = sinba.map(|found| Target { owner: Owner::Sinba, name: found.name, kind: found.kind });
+    let sinba = fields::SINBA.iter().find(|known| is(known.name)).map(|found| (found.name, found.kind));
+    let sinba = sinba.or_else(|| is(pseudonym::SOURCE).then_some((pseudonym::SOURCE, Kind::Text)));
+    let sinba = sinba.map(|(name, kind)| Target { owner: Owner::Sinba, name, kind });
+    let field = sinba.map_or(field, |target| target.name);
     let column = Column { name: field.to_owned(), ps: ps.or(ps_list), sinba: sinba.or(sinba_list) };
     if column.ps.is_none() && column.sinba.is_none() {
         return Err(unknown(name, field));

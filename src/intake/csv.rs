@@ -5,13 +5,13 @@ use std::io::{self, BufRead, BufReader, Read};
 use csv::{ErrorKind, StringRecord};
 
 use crate::siuss::notice::{Notice, Rule, Severity};
-use crate::siuss::tables::Nomenclatore;
+use crate::siuss::rules::Rulebook;
 
 use super::Taken;
 use super::columns::{Columns, HEADER};
 use super::mapping::Mapping;
 
-static ROW: Rule = Rule {
+pub(super) static ROW: Rule = Rule {
     code: "CSV-02",
     severity: Severity::Errore,
     summary: "Ogni riga ha tanti valori quante sono le colonne, e una lunghezza ragionevole",
@@ -25,18 +25,14 @@ const LONGEST_ROW: usize = 1024 * 1024;
 pub(super) struct Rows<'a, R> {
     reader: csv::Reader<Bounded<R>>,
     columns: Columns,
-    nomenclatore: &'a Nomenclatore,
+    rulebook: &'a Rulebook,
     record: StringRecord,
     ended: bool,
 }
 
 impl<'a, R: Read> Rows<'a, R> {
     /// Reads the header of `source`, UTF-8.
-    pub(super) fn new(
-        source: R,
-        mapping: &Mapping,
-        nomenclatore: &'a Nomenclatore,
-    ) -> Result<Self, Vec<Notice>> {
+    pub(super) fn new(source: R, mapping: &Mapping, rulebook: &'a Rulebook) -> Result<Self, Vec<Notice>> {
         let mut source = BufReader::with_capacity(64 * 1024, source);
         let start = source.fill_buf().map_err(|error| vec![super::unreadable(&error)])?;
         let delimiter = delimiter(start);
@@ -54,8 +50,8 @@ impl<'a, R: Read> Rows<'a, R> {
             Ok(false) => return Err(vec![empty()]),
             Err(error) => return Err(vec![unreadable_row(1, &error)]),
         }
-        let columns = Columns::read(record.iter(), mapping)?;
-        Ok(Self { reader, columns, nomenclatore, record, ended: false })
+        let columns = Columns::read(record.iter(), mapping, rulebook.pseudonyms.is_some())?;
+        Ok(Self { reader, columns, rulebook, record, ended: false })
     }
 
     fn row(&self, line: u64) -> Taken {
@@ -66,7 +62,7 @@ impl<'a, R: Read> Rows<'a, R> {
             return Taken::fault(line, Notice::new(&ROW, "riga", "", message, remedy));
         }
         let (element, notices) = self.columns.element(line, self.record.iter());
-        Taken::judge(element, notices, self.nomenclatore)
+        Taken::judge(element, notices, self.rulebook)
     }
 }
 

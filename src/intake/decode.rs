@@ -11,7 +11,7 @@ use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE, W
 use crate::siuss::notice::{Notice, Rule, Severity};
 use crate::siuss::xml;
 
-static ENCODED: Rule = Rule {
+pub(super) static ENCODED: Rule = Rule {
     code: "FILE-02",
     severity: Severity::Errore,
     summary: "Il file è in una codifica ammessa, una sola dall'inizio alla fine",

@@ -18,9 +18,10 @@ use std::path::Path;
 
 use crate::siuss::element::Element;
 use crate::siuss::notice::{Notice, Rule, Severity, refuses};
+use crate::siuss::pseudonym;
 use crate::siuss::record::Record;
-use crate::siuss::tables::Nomenclatore;
-use crate::siuss::{rules, split};
+use crate::siuss::rules::Rulebook;
+use crate::siuss::split;
 
 pub use json::from_json;
 pub use mapping::{Mapping, MappingError};
@@ -65,6 +66,18 @@ impl Format {
     }
 }
 
+/// The rules that this room judges a file by.
+pub static RULES: &[&Rule] = &[
+    &READABLE,
+    &decode::ENCODED,
+    &xml::SAME_ENTE,
+    &columns::HEADER,
+    &csv::ROW,
+    &columns::MIXED,
+    &json::TEXT,
+    &json::record::STRUCTURE,
+];
+
 /// One record of the source, read and judged.
 #[derive(Debug)]
 pub struct Taken {
@@ -91,15 +104,21 @@ impl Taken {
     }
 
     /// Judges `element`, of which `notices` says what is wrong already.
-    fn judge(element: Element, mut notices: Vec<Notice>, nomenclatore: &Nomenclatore) -> Self {
+    fn judge(mut element: Element, mut notices: Vec<Notice>, rulebook: &Rulebook) -> Self {
         let line = element.line;
+        // Without a pseudonym there is nothing to call the child by: no report, and no other rule, can speak of it.
+        if let Err(notice) = pseudonym::replace(&mut element, rulebook.pseudonyms.as_ref()) {
+            return Self::fault(line, *notice);
+        }
         let label = label(&element);
+        notices.extend(rulebook.check_written(&element));
         let mut records = Vec::new();
         for part in split::by_year(element, &mut notices) {
             let Some(record) = Record::read(&part, &mut notices) else { continue };
-            notices.extend(rules::check(&record, nomenclatore));
+            notices.extend(rulebook.check(&record));
             records.push(record);
         }
+        rulebook.severities.weigh(&mut notices);
         notices.dedup();
         // The parts of one source record go together: half a benefit would be a wrong benefit.
         if refuses(&notices) {
@@ -127,8 +146,8 @@ pub struct Options<'a> {
     pub format: Option<Format>,
     /// Names of columns that are not those of the attributes.
     pub mapping: &'a Mapping,
-    /// The nomenclature of benefits.
-    pub nomenclatore: &'a Nomenclatore,
+    /// By what the records are judged.
+    pub rulebook: &'a Rulebook,
 }
 
 /// The records of the file at `path`, or what makes it unreadable from its first line.
@@ -149,14 +168,14 @@ pub fn read<'a>(
         Format::Csv => {
             let encoding = decode::csv_encoding(&mut file).map_err(cannot_read)??;
             let source = decode::Decoded::new(Counted { file, progress }, encoding);
-            Ok(Box::new(csv::Rows::new(source, options.mapping, options.nomenclatore)?))
+            Ok(Box::new(csv::Rows::new(source, options.mapping, options.rulebook)?))
         }
         Format::Xml => {
             let (encoding, declared) = decode::xml_encoding(&mut file).map_err(cannot_read)??;
             let source = decode::Decoded::new(Counted { file, progress }, encoding);
-            Ok(Box::new(xml::Records::new(source, declared, options.ente, options.nomenclatore)))
+            Ok(Box::new(xml::Records::new(source, declared, options.ente, options.rulebook)))
         }
-        Format::Json => Ok(Box::new(json::Lines::new(Counted { file, progress }, options.nomenclatore))),
+        Format::Json => Ok(Box::new(json::Lines::new(Counted { file, progress }, options.rulebook))),
     }
 }
 

@@ -40,7 +40,7 @@ impl<'a> Entry<'a> {
         Self {
             line: notice.line.unwrap_or(taken.line),
             rule: notice.rule.code,
-            severity: notice.rule.severity,
+            severity: notice.severity,
             field: &notice.field,
             bx: notice.bx,
             value: &notice.value,
@@ -88,15 +88,11 @@ impl Report {
     pub fn write(&mut self, entry: &Entry<'_>) -> io::Result<()> {
         match self {
             Self::Csv(out) => {
-                let severity = match entry.severity {
-                    Severity::Errore => "errore",
-                    Severity::Avviso => "avviso",
-                };
                 let line = entry.line.to_string();
                 let cells = [
                     line.as_str(),
                     entry.rule,
-                    severity,
+                    entry.severity.as_str(),
                     entry.field,
                     entry.bx.unwrap_or_default(),
                     entry.value,

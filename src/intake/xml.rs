@@ -4,12 +4,12 @@ use std::io::{BufReader, Read};
 
 use crate::siuss::element::Element;
 use crate::siuss::notice::{Notice, Rule, Severity};
-use crate::siuss::tables::Nomenclatore;
+use crate::siuss::rules::Rulebook;
 use crate::siuss::xml::{Document, Encoding, Item};
 
 use super::Taken;
 
-static SAME_ENTE: Rule = Rule {
+pub(super) static SAME_ENTE: Rule = Rule {
     code: "FILE-03",
     severity: Severity::Errore,
     summary: "Il file è dell'ente per il quale si carica",
@@ -20,14 +20,14 @@ static SAME_ENTE: Rule = Rule {
 pub(super) struct Records<'a, R> {
     document: Document<BufReader<R>>,
     ente: &'a str,
-    nomenclatore: &'a Nomenclatore,
+    rulebook: &'a Rulebook,
     ended: bool,
 }
 
 impl<'a, R: Read> Records<'a, R> {
-    pub(super) fn new(source: R, encoding: Encoding, ente: &'a str, nomenclatore: &'a Nomenclatore) -> Self {
+    pub(super) fn new(source: R, encoding: Encoding, ente: &'a str, rulebook: &'a Rulebook) -> Self {
         let source = BufReader::with_capacity(64 * 1024, source);
-        Self { document: Document::new(source, encoding), ente, nomenclatore, ended: false }
+        Self { document: Document::new(source, encoding), ente, rulebook, ended: false }
     }
 
     /// Why the whole file is refused: it names another ente.
@@ -57,7 +57,7 @@ impl<R: Read> Iterator for Records<'_, R> {
                         return Some(Taken::fault(element.line, notice));
                     }
                 }
-                Item::Record(element) => return Some(Taken::judge(element, Vec::new(), self.nomenclatore)),
+                Item::Record(element) => return Some(Taken::judge(element, Vec::new(), self.rulebook)),
                 Item::Fault(notice) => return Some(Taken::fault(notice.line.unwrap_or(1), notice)),
             }
         }

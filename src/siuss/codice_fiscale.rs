@@ -2,6 +2,8 @@
 //!
 //! Sources: DM 23 December 1976 for the construction; facts of SIUSS, "Fiscal codes", for what the schemas admit.
 
+use jiff::civil::Date;
+
 use super::codes::Genere;
 use super::notice::{Notice, Rule, Severity};
 use super::values::CodiceFiscale;
@@ -40,6 +42,12 @@ pub fn has_shape(text: &[u8]) -> bool {
             b'a' => byte.is_ascii_uppercase(),
             _ => digit(*byte).is_some(),
         })
+}
+
+/// Whether it is a provisional code, of 11 digits, which says nothing of its owner.
+#[must_use]
+pub fn is_provisional(code: &CodiceFiscale) -> bool {
+    code.as_str().len() == 11
 }
 
 /// Whether a code of 16 characters ends with the character that the others ask for; true of a provisional code of
@@ -91,6 +99,17 @@ pub struct Nascita {
     pub genere: Genere,
     /// Belfiore code of the place, digits restored.
     pub luogo: String,
+}
+
+impl Nascita {
+    /// Whether the day exists. The century is not in the code; the 29th of February is judged by the years from 1904.
+    #[must_use]
+    pub fn is_a_day(&self) -> bool {
+        let day = |(year, month, day): (u32, u32, u32)| {
+            Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
+        };
+        self.mese.and_then(|mese| day((2000 + self.anno, mese, self.giorno))).is_some()
+    }
 }
 
 /// Reads the birth out of a code of 16 characters; `None` for a provisional one.

@@ -16,12 +16,23 @@ pub enum Severity {
     Errore,
 }
 
+impl Severity {
+    /// Its name in reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Avviso => "avviso",
+            Self::Errore => "errore",
+        }
+    }
+}
+
 /// A rule, with the place that it comes from.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Rule {
     /// Its stable code.
     pub code: &'static str,
-    /// What a breach means for the record.
+    /// What a breach means for the record, unless the operator made it graver or, for an `avviso`, silent.
     pub severity: Severity,
     /// What it asks for, in Italian.
     pub summary: &'static str,
@@ -34,6 +45,8 @@ pub struct Rule {
 pub struct Notice {
     /// The rule.
     pub rule: &'static Rule,
+    /// What it means for the record: the rule's own severity until a judge weighs it.
+    pub severity: Severity,
     /// The attribute or element, by its name in the XML.
     pub field: Cow<'static, str>,
     /// Its id in the layout of the mass upload, where it has one.
@@ -64,6 +77,7 @@ impl Notice {
         let field = field.into();
         Self {
             rule,
+            severity: rule.severity,
             bx: super::fields::bx(&field),
             field,
             value: value.chars().take(LONGEST_VALUE).collect(),
@@ -77,5 +91,5 @@ impl Notice {
 /// Whether any of `notices` refuses the record.
 #[must_use]
 pub fn refuses(notices: &[Notice]) -> bool {
-    notices.iter().any(|notice| notice.rule.severity == Severity::Errore)
+    notices.iter().any(|notice| notice.severity == Severity::Errore)
 }

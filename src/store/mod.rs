@@ -16,6 +16,7 @@ mod migrations;
 pub mod proofs;
 pub(crate) mod schema;
 pub(crate) mod sequencer;
+pub mod tables;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -142,4 +142,14 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    codes_table (kind) {
+        kind -> Text,
+        content -> Text,
+        date -> Text,
+        source -> Text,
+        loaded_ms -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(eservice, ente, prestazione, flusso, esito, call_entry);

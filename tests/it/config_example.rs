@@ -32,9 +32,8 @@ fn every_optional_setting_exists_under_that_name_and_type() {
     let optional: Vec<&str> = EXAMPLE.lines().filter_map(optional_key).collect();
     assert!(optional.len() >= 10, "the example shows its optional settings: {optional:?}");
     for key in optional {
-        // `url_file` takes the place of `url`: both at once are refused. Its file must exist, so only its refusal
-        // by that name is looked for.
-        if key == "url_file" {
+        // Such a file must exist, and `url_file` takes the place of `url`: both at once are refused.
+        if key.ends_with("_file") {
             continue;
         }
         let text: String = EXAMPLE

@@ -14,6 +14,7 @@
 mod api;
 mod audit;
 mod call_log;
+mod codes;
 mod config_example;
 mod conformance;
 mod demo;
@@ -22,6 +23,7 @@ mod inps;
 mod json;
 mod limits;
 mod registry;
+mod rules;
 mod serving;
 mod siuss;
 mod store;

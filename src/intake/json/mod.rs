@@ -5,7 +5,7 @@
 //! array in a file would have to be read whole before its last bracket says that it was one, and a line that cannot be
 //! read would take all others with it.
 
-mod record;
+pub(super) mod record;
 mod tree;
 
 use std::io::{self, BufRead, BufReader, Read};
@@ -13,12 +13,12 @@ use std::io::{self, BufRead, BufReader, Read};
 use serde_json::error::Category;
 
 use crate::siuss::notice::{Notice, Rule, Severity};
-use crate::siuss::tables::Nomenclatore;
+use crate::siuss::rules::Rulebook;
 
 use super::Taken;
 use tree::Tree;
 
-static TEXT: Rule = Rule {
+pub(super) static TEXT: Rule = Rule {
     code: "JSON-01",
     severity: Severity::Errore,
     summary: "Ogni riga è un oggetto JSON completo, in UTF-8, di lunghezza e profondità ragionevoli",
@@ -37,7 +37,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// The records of a file.
 pub(super) struct Lines<'a, R> {
     source: BufReader<R>,
-    nomenclatore: &'a Nomenclatore,
+    rulebook: &'a Rulebook,
     buffer: Vec<u8>,
     /// Lines that were read.
     line: u64,
@@ -47,9 +47,9 @@ pub(super) struct Lines<'a, R> {
 }
 
 impl<'a, R: Read> Lines<'a, R> {
-    pub(super) fn new(source: R, nomenclatore: &'a Nomenclatore) -> Self {
+    pub(super) fn new(source: R, rulebook: &'a Rulebook) -> Self {
         let source = BufReader::with_capacity(64 * 1024, source);
-        Self { source, nomenclatore, buffer: Vec::new(), line: 0, begun: false, ended: false }
+        Self { source, rulebook, buffer: Vec::new(), line: 0, begun: false, ended: false }
     }
 
     /// Reads the next line into the buffer; false at the end of the file. A line that is too long is passed over, and
@@ -112,7 +112,7 @@ impl<R: Read> Iterator for Lines<'_, R> {
                 return Some(self.fault(not_utf8()));
             }
             return Some(match tree::read(text, MOST_VALUES) {
-                Ok(tree) => judge(tree, self.line, self.nomenclatore),
+                Ok(tree) => judge(tree, self.line, self.rulebook),
                 Err(error) => {
                     self.ended = first && error.classify() == Category::Eof;
                     self.fault(unreadable(&error, "La riga"))
@@ -125,7 +125,7 @@ impl<R: Read> Iterator for Lines<'_, R> {
 
 /// The records in the body of a request: one object, or an array of at most `most`. Each has its place, from 1, for a
 /// line.
-pub fn from_json(body: &[u8], most: usize, nomenclatore: &Nomenclatore) -> Result<Vec<Taken>, Notice> {
+pub fn from_json(body: &[u8], most: usize, rulebook: &Rulebook) -> Result<Vec<Taken>, Notice> {
     if std::str::from_utf8(body).is_err() {
         return Err(not_utf8());
     }
@@ -138,13 +138,13 @@ pub fn from_json(body: &[u8], most: usize, nomenclatore: &Nomenclatore) -> Resul
         let message = format!("L'elenco ha {} record: da 1 a {most}.", records.len());
         return Err(Notice::new(&TEXT, "corpo", "", message, "Dividere i record in più richieste."));
     }
-    Ok((1..).zip(records).map(|(place, tree)| judge(tree, place, nomenclatore)).collect())
+    Ok((1..).zip(records).map(|(place, tree)| judge(tree, place, rulebook)).collect())
 }
 
-fn judge(tree: Tree, line: u64, nomenclatore: &Nomenclatore) -> Taken {
+fn judge(tree: Tree, line: u64, rulebook: &Rulebook) -> Taken {
     let (element, notices) = record::element(tree, line);
     match element {
-        Some(element) => Taken::judge(element, notices, nomenclatore),
+        Some(element) => Taken::judge(element, notices, rulebook),
         None => Taken { line, label: String::new(), records: Vec::new(), notices },
     }
 }

@@ -9,7 +9,7 @@ use crate::siuss::notice::{Notice, Rule, Severity};
 
 use super::tree::Tree;
 
-static STRUCTURE: Rule = Rule {
+pub(in crate::intake) static STRUCTURE: Rule = Rule {
     code: "JSON-02",
     severity: Severity::Errore,
     summary: "Un record JSON ha tipo e la struttura dell'XML: ogni membro una volta sola, valori come testi o numeri, \

@@ -2,6 +2,7 @@
 
 use rust_decimal::Decimal;
 
+use super::super::element::Element;
 use super::super::notice::{Notice, Rule, Severity};
 use super::super::record::PsPsaSina;
 use super::super::values::Value;
@@ -21,6 +22,13 @@ pub(super) static ORE: Rule = rule(
     "Fatti SIUSS, regola 13 (C)",
 );
 
+pub(super) static CENTESIMI: Rule = rule(
+    "PS-19",
+    Severity::Avviso,
+    "Un importo ha al massimo due decimali: 1.234 è il modo italiano di scrivere 1234, ma qui vale poco più di un euro",
+    "Prodotto",
+);
+
 pub(super) fn check(record: &PsPsaSina, notices: &mut Vec<Notice>) {
     check_shares(record, notices);
     let Some(hours) = record.prestazione.ore_servizio_mensile else { return };
@@ -33,6 +41,36 @@ pub(super) fn check(record: &PsPsaSina, notices: &mut Vec<Notice>) {
             "OreServizioMensile è scritto come ore.minuti, e i minuti vanno da 00 a 59.",
             "Scrivere per esempio 2.30 per due ore e mezza.",
         ));
+    }
+}
+
+/// The amounts of a benefit; `OreServizioMensile` is a number too, and no amount.
+const AMOUNTS: [&str; 7] = [
+    "ImportoPrestazione",
+    "ImportoMensile",
+    "ImportoQuotaEnte",
+    "ImportoQuotaUtente",
+    "ImportoQuotaSSN",
+    "ImportoQuotaRichiesta",
+    "ImportoSogliaISEE",
+];
+
+/// Looks at the amounts as the source wrote them: once read, 5.560 is 5.56, and nothing tells that it meant 5560.
+pub(super) fn check_written(record: &Element, notices: &mut Vec<Notice>) {
+    let Some(prestazione) = record.child("PrestazioniSociali") else { return };
+    for field in AMOUNTS {
+        let Some(text) = prestazione.attribute(field) else { continue };
+        let Some((_, decimals)) = text.trim().split_once('.') else { continue };
+        if decimals.len() > 2 && decimals.bytes().all(|byte| byte.is_ascii_digit()) {
+            notices.push(Notice::new(
+                &CENTESIMI,
+                field,
+                text,
+                format!("{field} ha più di due decimali: un importo in euro ne ha al massimo due."),
+                "Se il punto separa le migliaia, toglierlo (1234.00 e non 1.234); altrimenti arrotondare al \
+                 centesimo.",
+            ));
+        }
     }
 }
 

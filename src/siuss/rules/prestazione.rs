@@ -85,7 +85,7 @@ pub(super) static AFFITTI: Rule = rule(
 pub(super) static NOMENCLATORE: Rule = rule(
     "PS-16",
     Severity::Avviso,
-    "Codice e nome della prestazione sono quelli del nomenclatore",
+    "Codice e nome della prestazione sono quelli del nomenclatore, e così i codici dei bisogni in SINA",
     "Fatti SIUSS, regola 16",
 );
 
@@ -105,6 +105,11 @@ pub(super) fn check(record: &PsPsaSina, nomenclatore: &Nomenclatore, notices: &m
     check_dsu(prestazione, notices);
     check_presa_carico(prestazione, notices);
     check_code(prestazione, nomenclatore, notices);
+    for needed in record.sina.iter().flat_map(|sina| &sina.necessita_interventi_sociali) {
+        if nomenclatore.get(needed.as_str()).is_none() {
+            notices.push(unknown_code(&NOMENCLATORE, needed.as_str()));
+        }
+    }
 }
 
 fn check_periodic(prestazione: &DatiPrestazione, notices: &mut Vec<Notice>) {
@@ -297,13 +302,7 @@ fn check_code(prestazione: &DatiPrestazione, nomenclatore: &Nomenclatore, notice
     let code = prestazione.codice.as_str();
     let name = prestazione.denominazione.as_str();
     let Some(voce) = nomenclatore.get(code) else {
-        notices.push(Notice::new(
-            &NOMENCLATORE,
-            "CodicePrestazione",
-            code,
-            format!("Il codice {code} non è nel nomenclatore caricato."),
-            "Controllare il codice nel nomenclatore delle prestazioni sociali.",
-        ));
+        notices.push(unknown_code(&NOMENCLATORE, code));
         return;
     };
     if let Some(official) = &voce.denominazione
@@ -363,6 +362,17 @@ fn check_rent(prestazione: &DatiPrestazione, notices: &mut Vec<Notice>) {
             ));
         }
     }
+}
+
+/// What is said of a code that the nomenclature does not have.
+pub(super) fn unknown_code(rule: &'static Rule, code: &str) -> Notice {
+    Notice::new(
+        rule,
+        "CodicePrestazione",
+        code,
+        format!("Il codice {code} non è nel nomenclatore caricato."),
+        "Controllare il codice nel nomenclatore delle prestazioni sociali.",
+    )
 }
 
 /// Whether two names differ in nothing but capitals and white space.

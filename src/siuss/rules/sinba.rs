@@ -4,8 +4,10 @@ use super::super::codes::SiNo;
 use super::super::codice_fiscale::has_shape;
 use super::super::notice::{Notice, Rule, Severity};
 use super::super::record::Sinba;
+use super::super::tables::{Nomenclatore, REGIONI};
 use super::super::values::Value;
-use super::{missing, rule};
+use super::prestazione::unknown_code;
+use super::{missing, rule, unknown_region};
 
 pub(super) static DISABILITA: Rule = rule(
     "SINBA-01",
@@ -40,7 +42,20 @@ pub(super) static PSEUDONIMO: Rule = rule(
     "Fatti SIUSS, SINBA (C)",
 );
 
-pub(super) fn check(record: &Sinba, notices: &mut Vec<Notice>) {
+pub(super) static REGIONE: Rule = rule(
+    "SINBA-07",
+    Severity::Avviso,
+    "Le regioni di residenza, del minore e dei genitori, sono tra le 21 dei flussi",
+    "Fatti SIUSS, regola 18",
+);
+pub(super) static NOMENCLATORE: Rule = rule(
+    "SINBA-08",
+    Severity::Avviso,
+    "I codici delle prestazioni del minore sono nel nomenclatore",
+    "Fatti SIUSS, regola 16",
+);
+
+pub(super) fn check(record: &Sinba, nomenclatore: &Nomenclatore, notices: &mut Vec<Notice>) {
     let dati = &record.dati;
     let needed = [
         (&DISABILITA, dati.disabilita, "TipoDisabilita", dati.tipo_disabilita.is_some(), "Disabilita è 1"),
@@ -94,6 +109,22 @@ pub(super) fn check(record: &Sinba, notices: &mut Vec<Notice>) {
             "Il numero dei componenti del nucleo ISEE va da 1 a 9.",
             "Correggerlo, o toglierlo se non è noto.",
         ));
+    }
+    for (field, regione) in [
+        ("CodiceRegioneResidenzaPadre", dati.regione_residenza_padre),
+        ("CodiceRegioneResidenzaMadre", dati.regione_residenza_madre),
+        ("CodiceRegioneResidenza", dati.regione_residenza),
+    ] {
+        if let Some(regione) = regione.map(|regione| regione.text())
+            && !REGIONI.contains(&regione)
+        {
+            notices.push(unknown_region(&REGIONE, field, &regione));
+        }
+    }
+    for codice in record.prestazioni.as_slice() {
+        if nomenclatore.get(codice.as_str()).is_none() {
+            notices.push(unknown_code(&NOMENCLATORE, codice.as_str()));
+        }
     }
     if names_a_person(dati.id_beneficiario.as_str()) {
         notices.push(Notice::new(

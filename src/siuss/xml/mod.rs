@@ -10,7 +10,7 @@ mod well_formed;
 mod writer;
 
 pub use document::{Document, Item, read};
-pub use parser::Encoding;
+pub use parser::{Encoding, RULES};
 pub use writer::write;
 
 pub(super) use writer::write_record;

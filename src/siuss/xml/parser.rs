@@ -27,6 +27,9 @@ const DEEPEST: usize = 16;
 /// Attributes of one element: the schemas know 49 at most.
 const MOST_ATTRIBUTES: usize = 128;
 
+/// The rules of the form of a file of XML.
+pub static RULES: &[&Rule] = &[&WELL_FORMED, &PLAIN, &BOUNDED, &ENCODED];
+
 static WELL_FORMED: Rule = Rule {
     code: "XML-01",
     severity: Severity::Errore,
