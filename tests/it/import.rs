@@ -197,6 +197,10 @@ fn what_cannot_be_read_is_refused_clearly_and_harms_nothing_else() {
     let bomb =
         "<!DOCTYPE l [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;\">]><Flusso>&b;</Flusso>";
     let deep = format!("<Flusso xmlns=\"http://inps.it/Casellario\">{}", "<a>".repeat(100_000));
+    let document = |record: &str| format!("<Flusso xmlns=\"http://inps.it/Casellario\">\n{record}");
+    let person = document(&format!("<Beneficiario>{}", "<Indirizzo/>".repeat(200_000)));
+    let texts =
+        document(&format!("<Beneficiario><a>{}", format!("<b>{}</b>", "x".repeat(1000)).repeat(5000)));
     let cases: &[(&str, &[u8], i32, &str)] = &[
         ("missing.csv", b"", 1, "non esiste"),
         ("empty.csv", b"", 1, "vuoto"),
@@ -229,6 +233,12 @@ fn what_cannot_be_read_is_refused_clearly_and_harms_nothing_else() {
         ("bomb.xml", bomb.as_bytes(), 3, "DOCTYPE"),
         ("external.xml", b"<Flusso xmlns=\"http://inps.it/Casellario\">&x;</Flusso>", 3, "&x;"),
         ("deep.xml", deep.as_bytes(), 3, "annidati"),
+        ("person.xml", person.as_bytes(), 3, "un record è troppo lungo"),
+        ("texts.xml", texts.as_bytes(), 3, "un record è troppo lungo"),
+        ("empty.xml", b"", 3, "riga 1, "),
+        ("cut.xml", &document("").into_bytes(), 3, "riga 2, "),
+        ("text.xml", &document("\nx</Flusso>").into_bytes(), 3, "riga 3, "),
+        ("after.xml", &document("\n</Flusso>x").into_bytes(), 3, "riga 3, "),
         ("namespace.xml", b"<Flusso/>", 3, "namespace"),
         ("encoding.xml", b"<?xml version=\"1.0\" encoding=\"EBCDIC-IT\"?><Flusso/>", 1, "ebcdic-it"),
         ("broken.xml", b"<?xml version=\"1.0\"?><Flusso xmlns=\"\xE0\"/>", 3, "codifica che dichiara"),

@@ -24,8 +24,9 @@ enum Place {
     Prolog,
     /// In the root; whether `IdentificazioneFlusso` was seen.
     Flusso { identified: bool },
-    /// In a `Beneficiario`: what its benefits have in common, and how many there were.
-    Beneficiario { common: Element, benefits: usize },
+    /// In a `Beneficiario`: what its benefits have in common, how many there were, and how many bytes of the source
+    /// came before.
+    Beneficiario { common: Element, benefits: usize, begun: u64 },
     /// After the root, or after an error: there is nothing more to read.
     End,
 }
@@ -90,7 +91,8 @@ impl<R: BufRead> Document<R> {
                 let fault = (!std::mem::replace(identified, true)).then(|| no_identification(element.line));
                 match element.name.as_str() {
                     "Beneficiario" if open => {
-                        self.place = Place::Beneficiario { common: element, benefits: 0 };
+                        let begun = self.parser.passed();
+                        self.place = Place::Beneficiario { common: element, benefits: 0, begun };
                         Ok(fault.map(Item::Fault))
                     }
                     "Beneficiario" | "SINBA" if fault.is_none() => {
@@ -106,7 +108,9 @@ impl<R: BufRead> Document<R> {
             Place::Beneficiario { .. } => {
                 let line = element.line;
                 let element = self.whole(element, open)?;
-                let Place::Beneficiario { common, benefits } = &mut self.place else { return Ok(None) };
+                let Place::Beneficiario { common, benefits, begun } = &mut self.place else {
+                    return Ok(None);
+                };
                 if element.name == "PrestazioniSociali" {
                     *benefits += 1;
                     let mut record = common.clone();
@@ -114,10 +118,8 @@ impl<R: BufRead> Document<R> {
                     record.children.push(element);
                     Ok(Some(Item::Record(record)))
                 } else if *benefits == 0 {
+                    self.parser.bound(*begun)?;
                     common.children.push(element);
-                    if common.children.len() > MOST_PARTS {
-                        return Ok(Some(Item::Fault(misplaced(line, "Indirizzo", "Beneficiario"))));
-                    }
                     Ok(None)
                 } else {
                     Ok(Some(Item::Fault(misplaced(line, &element.name, "Beneficiario"))))
@@ -135,49 +137,53 @@ impl<R: BufRead> Document<R> {
     /// What the end of the open element means here.
     fn leave(&mut self) -> Option<Item> {
         match std::mem::replace(&mut self.place, Place::End) {
-            Place::Beneficiario { common, benefits } => {
+            Place::Beneficiario { common, benefits, .. } => {
                 self.place = Place::Flusso { identified: true };
                 // A person without benefits is a record that the schema refuses.
                 (benefits == 0).then_some(Item::Record(common))
             }
-            Place::Flusso { identified: false } => Some(Item::Fault(no_identification(0))),
+            Place::Flusso { identified: false } => Some(Item::Fault(no_identification(self.parser.line()))),
             Place::Flusso { identified: true } | Place::Prolog | Place::End => None,
         }
     }
 
     /// What a text means here, where only white space may stand: outside the root as it is, within as no CDATA section.
     fn text(&self, text: &Text) -> Result<Option<Item>, Notice> {
+        // What is wrong is not the line break after a tag, but what follows it.
+        let breaks = text.content.chars().take_while(|character| character.is_whitespace());
+        let breaks = u64::try_from(breaks.filter(|character| *character == '\n').count()).unwrap_or(u64::MAX);
+        let line = self.parser.line().saturating_add(breaks);
         match self.place {
             Place::Prolog | Place::End if text.is_blank() && text.form == Form::Literal => Ok(None),
-            Place::Prolog | Place::End => Err(ill_formed(0, "c'è un testo fuori dal documento")),
+            Place::Prolog | Place::End => Err(ill_formed(line, "c'è un testo fuori dal documento")),
             Place::Flusso { .. } | Place::Beneficiario { .. }
                 if text.is_blank() && text.form != Form::Cdata =>
             {
                 Ok(None)
             }
-            Place::Flusso { .. } | Place::Beneficiario { .. } => Ok(Some(Item::Fault(Notice::new(
-                &STRUCTURE,
-                "Flusso",
-                text.content.trim(),
-                "C'è un testo dove lo schema prevede solo elementi.",
-                "Togliere il testo.",
-            )))),
+            Place::Flusso { .. } | Place::Beneficiario { .. } => Ok(Some(Item::Fault(Notice {
+                line: Some(line),
+                ..Notice::new(
+                    &STRUCTURE,
+                    "Flusso",
+                    text.content.trim(),
+                    "C'è un testo dove lo schema prevede solo elementi.",
+                    "Togliere il testo.",
+                )
+            }))),
         }
     }
 
     fn finish(&mut self) -> Result<Option<Item>, Notice> {
         match self.place {
             Place::End => Ok(None),
-            Place::Prolog => Err(ill_formed(0, "il file è vuoto")),
+            Place::Prolog => Err(ill_formed(self.parser.line(), "il file è vuoto")),
             Place::Flusso { .. } | Place::Beneficiario { .. } => {
-                Err(ill_formed(0, "il file finisce prima della chiusura di un elemento"))
+                Err(ill_formed(self.parser.line(), "il file finisce prima della chiusura di un elemento"))
             }
         }
     }
 }
-
-/// Parts that the benefits of one person have in common: the schema knows 6.
-const MOST_PARTS: usize = 64;
 
 impl<R: BufRead> Iterator for Document<R> {
     type Item = Item;
@@ -227,7 +233,7 @@ fn root_fault(root: &Element) -> Option<Notice> {
 
 fn no_identification(line: u64) -> Notice {
     Notice {
-        line: (line > 0).then_some(line),
+        line: Some(line),
         ..Notice::new(
             &STRUCTURE,
             "IdentificazioneFlusso",

@@ -5,6 +5,7 @@
 //! beyond the schema are not applied here.
 
 mod document;
+mod limited;
 mod parser;
 mod well_formed;
 mod writer;

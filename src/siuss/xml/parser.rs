@@ -4,7 +4,7 @@
 //! expanded or fetched.
 
 use std::borrow::Cow;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 
 use quick_xml::NsReader;
 use quick_xml::XmlVersion;
@@ -15,6 +15,7 @@ use quick_xml::name::{PrefixDeclaration, ResolveResult};
 use super::super::element::Element;
 use super::super::notice::{Notice, Rule, Severity};
 use super::NAMESPACE;
+use super::limited::{Limited, TokenTooLong};
 use super::well_formed::{check_declaration, check_instruction, check_spacing, checked};
 
 const SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
@@ -24,6 +25,8 @@ const LONGEST_TOKEN: usize = 256 * 1024;
 const MOST_ELEMENTS: usize = 10_000;
 /// Elements one inside the other.
 const DEEPEST: usize = 16;
+/// Bytes of one record, or of what the benefits of one person have in common.
+const LARGEST_RECORD: u64 = 1024 * 1024;
 /// Attributes of one element: the schemas know 49 at most.
 const MOST_ATTRIBUTES: usize = 128;
 
@@ -107,24 +110,39 @@ pub(super) struct Parser<R> {
     buffer: Vec<u8>,
     encoding: Encoding,
     started: bool,
+    line: u64,
 }
 
 impl<R: BufRead> Parser<R> {
     pub(super) fn new(source: R, encoding: Encoding) -> Self {
-        let mut reader = NsReader::from_reader(Limited { source, left: LONGEST_TOKEN, line: 1 });
+        let mut reader = NsReader::from_reader(Limited::new(source, LONGEST_TOKEN));
         reader.config_mut().enable_all_checks(true);
-        Self { reader, buffer: Vec::new(), encoding, started: false }
+        Self { reader, buffer: Vec::new(), encoding, started: false, line: 1 }
     }
 
-    /// The line that the next mark begins on.
-    fn line(&mut self) -> u64 {
-        self.reader.get_mut().line
+    /// The line that the last mark began on.
+    pub(super) fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// How many bytes of the source were taken so far.
+    pub(super) fn passed(&self) -> u64 {
+        self.reader.get_ref().passed
+    }
+
+    /// Refuses what began after `begun` bytes of the source, if it is longer than a record may be.
+    pub(super) fn bound(&self, begun: u64) -> Result<(), Notice> {
+        if self.passed().saturating_sub(begun) > LARGEST_RECORD {
+            return Err(too_large(self.line, "un record è troppo lungo"));
+        }
+        Ok(())
     }
 
     /// The next mark; comments and processing instructions are passed over.
     pub(super) fn next(&mut self) -> Result<Mark, Notice> {
         loop {
-            let line = self.line();
+            let line = self.reader.get_ref().line;
+            self.line = line;
             self.buffer.clear();
             self.reader.get_mut().left = LONGEST_TOKEN;
             let first = !std::mem::replace(&mut self.started, true);
@@ -200,13 +218,13 @@ impl<R: BufRead> Parser<R> {
     pub(super) fn complete(&mut self, mut element: Element) -> Result<Element, Notice> {
         let mut open: Vec<Element> = Vec::new();
         let mut count = 0;
+        let begun = self.passed();
         loop {
-            let line = self.line();
             match self.next()? {
                 Mark::Start(child) => {
                     open.push(std::mem::replace(&mut element, child));
                     if open.len() > DEEPEST {
-                        return Err(too_large(line, "gli elementi sono annidati troppo in profondità"));
+                        return Err(too_large(self.line, "gli elementi sono annidati troppo in profondità"));
                     }
                 }
                 Mark::Empty(child) => element.children.push(child),
@@ -222,13 +240,14 @@ impl<R: BufRead> Parser<R> {
                     }
                 },
                 Mark::Eof => {
-                    return Err(ill_formed(line, "il file finisce prima della chiusura di un elemento"));
+                    return Err(ill_formed(self.line, "il file finisce prima della chiusura di un elemento"));
                 }
             }
             count += 1;
-            if count > MOST_ELEMENTS || element.text.len() > LONGEST_TOKEN {
-                return Err(too_large(line, "un record ha troppi elementi o un testo troppo lungo"));
+            if count > MOST_ELEMENTS {
+                return Err(too_large(self.line, "un record ha troppi elementi"));
             }
+            self.bound(begun)?;
         }
     }
 }
@@ -367,44 +386,5 @@ pub(super) fn fatal(line: u64, error: &quick_xml::Error) -> Notice {
         quick_xml::Error::Io(cause) if cause.kind() == io::ErrorKind::InvalidData => wrongly_encoded(line),
         quick_xml::Error::Io(cause) => ill_formed(line, &format!("la lettura si è interrotta ({cause})")),
         other => ill_formed(line, &other.to_string()),
-    }
-}
-
-/// A source that counts lines, and stops at a token longer than it lets pass.
-struct Limited<R> {
-    source: R,
-    left: usize,
-    line: u64,
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("the token is too long")]
-struct TokenTooLong;
-
-impl<R: BufRead> Read for Limited<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let count = self.fill_buf()?.read(out)?;
-        self.consume(count);
-        Ok(count)
-    }
-}
-
-impl<R: BufRead> BufRead for Limited<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.left == 0 {
-            return Err(io::Error::other(TokenTooLong));
-        }
-        let available = self.source.fill_buf()?;
-        Ok(available.get(..self.left).unwrap_or(available))
-    }
-
-    fn consume(&mut self, count: usize) {
-        if let Ok(available) = self.source.fill_buf() {
-            let consumed = available.get(..count).unwrap_or(available);
-            let breaks = memchr::memchr_iter(b'\n', consumed).count();
-            self.line = self.line.saturating_add(u64::try_from(breaks).unwrap_or(u64::MAX));
-        }
-        self.left = self.left.saturating_sub(count);
-        self.source.consume(count);
     }
 }
