@@ -17,7 +17,7 @@ const MOST_OUTCOMES: usize = 100;
 const LONGEST_TIPO: usize = 64;
 
 /// Reads the body.
-pub(super) fn read(body: &[u8]) -> Result<Vec<Esito>, Problem> {
+pub fn read(body: &[u8]) -> Result<Vec<Esito>, Problem> {
     let value: Value = serde_json::from_slice(body).map_err(|error| {
         wrong(format!("Il corpo non è JSON valido (riga {}, colonna {}).", error.line(), error.column()))
     })?;

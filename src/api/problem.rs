@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 /// Why a call is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     /// A parameter or the body breaks the contract.
     BadRequest,
     /// What was presented is not a valid voucher.
@@ -65,13 +65,13 @@ impl Kind {
 
 /// A refusal.
 #[derive(Clone, Debug)]
-pub(super) struct Problem {
+pub struct Problem {
     /// Which.
-    pub(super) kind: Kind,
+    pub kind: Kind,
     /// The stable code under which the call log keeps it.
-    pub(super) code: &'static str,
+    pub code: &'static str,
     /// What to mend, in Italian.
-    pub(super) detail: String,
+    pub detail: String,
     /// Headers that go with it.
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
 }

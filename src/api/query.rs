@@ -11,17 +11,17 @@ const DEFAULT_LIMIT: u16 = 10;
 
 /// What a call asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Query {
+pub struct Query {
     /// The cursor: milliseconds since the epoch, up to 1e20; flows after it are asked for.
-    pub(super) since: u128,
+    pub since: u128,
     /// The largest number of flows wanted, 0 to 100.
-    pub(super) limit: u16,
+    pub limit: u16,
 }
 
 impl Query {
     /// Reads a query string. `max_entries`, of the specification's examples, counts where `limit` is not given.
     /// Other parameters are passed over.
-    pub(super) fn read(query: &str) -> Result<Self, Problem> {
+    pub fn read(query: &str) -> Result<Self, Problem> {
         let mut since = None;
         let mut limit = None;
         let mut max_entries = None;

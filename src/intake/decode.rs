@@ -3,7 +3,6 @@
 //! Facts of SIUSS, "The CSV layout": CSV is UTF-8 or Windows-1252, which is detected; XML is UTF-8, UTF-16 with a
 //! byte-order mark, ISO-8859-1 or Windows-1252, as it declares.
 
-use std::fs::File;
 use std::io::{self, Read, Seek};
 
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
@@ -23,7 +22,9 @@ const CHUNK: usize = 64 * 1024;
 /// The encoding of a CSV file, by reading it once from end to end: a letter with an accent may be in its last line.
 ///
 /// Leaves the file at its beginning.
-pub(super) fn csv_encoding(file: &mut File) -> io::Result<Result<&'static Encoding, Vec<Notice>>> {
+pub(super) fn csv_encoding(
+    file: &mut (impl Read + Seek),
+) -> io::Result<Result<&'static Encoding, Vec<Notice>>> {
     let mut chunk = vec![0; CHUNK];
     let mut pending = Vec::new();
     let mut lines: u64 = 1;
@@ -92,7 +93,7 @@ fn damaged(line: u64) -> Notice {
 
 /// The encoding of an XML file, and what its parser may find declared. Leaves the file at its beginning.
 pub(super) fn xml_encoding(
-    file: &mut File,
+    file: &mut (impl Read + Seek),
 ) -> io::Result<Result<(&'static Encoding, xml::Encoding), Vec<Notice>>> {
     let mut start = Vec::new();
     file.by_ref().take(512).read_to_end(&mut start)?;

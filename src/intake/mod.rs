@@ -164,18 +164,29 @@ pub fn read<'a>(
         Some(format) => format,
         None => Format::of(path, &mut file).map_err(cannot_read)?,
     };
+    read_from(file, format, options, progress)
+}
+
+/// [`read`], of a source in the form `format`, whatever `options` say of it. A CSV is read twice: once for its encoding.
+pub fn read_from<'a, R: Read + Seek + 'a>(
+    mut source: R,
+    format: Format,
+    options: &Options<'a>,
+    progress: impl Fn(u64) + 'a,
+) -> Result<Box<dyn Iterator<Item = Taken> + 'a>, Vec<Notice>> {
+    let cannot_read = |error: io::Error| vec![unreadable(&error)];
     match format {
         Format::Csv => {
-            let encoding = decode::csv_encoding(&mut file).map_err(cannot_read)??;
-            let source = decode::Decoded::new(Counted { file, progress }, encoding);
+            let encoding = decode::csv_encoding(&mut source).map_err(cannot_read)??;
+            let source = decode::Decoded::new(Counted { source, progress }, encoding);
             Ok(Box::new(csv::Rows::new(source, options.mapping, options.rulebook)?))
         }
         Format::Xml => {
-            let (encoding, declared) = decode::xml_encoding(&mut file).map_err(cannot_read)??;
-            let source = decode::Decoded::new(Counted { file, progress }, encoding);
+            let (encoding, declared) = decode::xml_encoding(&mut source).map_err(cannot_read)??;
+            let source = decode::Decoded::new(Counted { source, progress }, encoding);
             Ok(Box::new(xml::Records::new(source, declared, options.ente, options.rulebook)))
         }
-        Format::Json => Ok(Box::new(json::Lines::new(Counted { file, progress }, options.rulebook))),
+        Format::Json => Ok(Box::new(json::Lines::new(Counted { source, progress }, options.rulebook))),
     }
 }
 
@@ -191,15 +202,15 @@ fn unreadable(error: &io::Error) -> Notice {
     Notice::new(&READABLE, "file", "", message, "Controllare il nome e i permessi del file.")
 }
 
-/// A file that tells how far it was read.
-struct Counted<P> {
-    file: File,
+/// A source that tells how far it was read.
+struct Counted<R, P> {
+    source: R,
     progress: P,
 }
 
-impl<P: Fn(u64)> Read for Counted<P> {
+impl<R: Read, P: Fn(u64)> Read for Counted<R, P> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(out)?;
+        let count = self.source.read(out)?;
         (self.progress)(u64::try_from(count).unwrap_or(u64::MAX));
         Ok(count)
     }

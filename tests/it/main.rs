@@ -18,6 +18,7 @@ mod codes;
 mod config_example;
 mod conformance;
 mod demo;
+mod fuzzing;
 mod import;
 mod inps;
 mod json;

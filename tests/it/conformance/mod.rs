@@ -12,6 +12,6 @@ mod dom;
 mod facts;
 mod mutation;
 mod openapi;
-mod random;
+pub(crate) mod random;
 mod verdicts;
 mod writer;
