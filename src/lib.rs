@@ -14,6 +14,7 @@
 //! | [`codes`], [`catalogue`] | the official tables that were loaded; every rule of every room |
 //! | [`import`] | the way of a benefit: from a file to the feed |
 //! | [`api`] | what INPS sees |
+//! | [`doctor`] | what is wrong with a deployment |
 //! | [`demo`] | the things of the demonstration |
 //! | [`inps`] | plays INPS against any service that speaks the contract |
 //! | [`cli`] | one file per command |
@@ -26,6 +27,7 @@ pub mod clock;
 pub mod codes;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod import;
 pub mod inps;
 pub mod intake;

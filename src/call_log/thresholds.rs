@@ -27,6 +27,25 @@ pub struct Limits {
     pub total: u32,
 }
 
+impl Limits {
+    /// The calls that one consumer alone may make in a day.
+    #[must_use]
+    pub fn daily(self) -> u32 {
+        self.per_consumer.min(self.total)
+    }
+
+    /// Days that one consumer needs for this many flows in pages of this size: a call for each page, one that finds
+    /// nothing more, and one with the outcomes of each hundred flows. None, if it would never come to an end.
+    #[must_use]
+    pub fn days_for(self, flows: u64, page: u32) -> Option<u64> {
+        const ESITI: u64 = 100;
+        let pages = flows.checked_add(u64::from(page).checked_sub(1)?)?.checked_div(u64::from(page))?;
+        let calls = pages.saturating_add(1).saturating_add(flows.div_ceil(ESITI));
+        let daily = u64::from(self.daily());
+        (daily > 0).then(|| calls.div_ceil(daily))
+    }
+}
+
 /// A call that counts against the thresholds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charge {

@@ -7,6 +7,7 @@ mod calls;
 mod codes;
 mod config_check;
 mod demo;
+mod doctor;
 mod import;
 mod inps;
 mod openapi;
@@ -59,6 +60,7 @@ enum Command {
     Inps(inps::Args),
     Voucher(voucher::Args),
     Openapi(openapi::Args),
+    Doctor(doctor::Args),
     Config(config_check::Args),
 }
 
@@ -144,6 +146,7 @@ pub fn main() -> ExitCode {
         Command::Calls(args) => calls::run(&args, &cli.globals),
         Command::Inps(args) => inps::run(args),
         Command::Voucher(args) => voucher::run(args, &cli.globals),
+        Command::Doctor(args) => doctor::run(&args, &cli.globals),
         Command::Openapi(args) => openapi::run(&args, &cli.globals),
         Command::Config(args) => config_check::run(&args, &cli.globals),
     };

@@ -128,6 +128,11 @@ impl Registry {
             .await
     }
 
+    /// How many flows of the feed come after `since` (milliseconds since the epoch). Blocks.
+    pub fn waiting(&self, eservice: EserviceId, since: i64) -> Result<u64, StoreError> {
+        self.store.read(|connection| status::waiting(connection, eservice, since))
+    }
+
     /// How much the registry holds of an e-service. Blocks.
     pub fn counts(&self, eservice: EserviceId) -> Result<Counts, StoreError> {
         self.store.read(|connection| status::counts(connection, eservice))

@@ -9,6 +9,7 @@ use std::io::Read;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -80,6 +81,15 @@ impl Default for HttpsOrFile {
             .tls_config(tls)
             .build();
         Self { agent: config.new_agent() }
+    }
+}
+
+impl HttpsOrFile {
+    /// The server's clock, where it tells it: to the second, and as late as the answer takes.
+    pub fn date(&self, url: &str) -> Result<Option<Timestamp>, FetchError> {
+        let response = self.agent.get(url).call()?;
+        let date = response.headers().get("Date").and_then(|date| date.to_str().ok());
+        Ok(date.and_then(|date| DateTimeParser::new().parse_timestamp(date).ok()))
     }
 }
 

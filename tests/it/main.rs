@@ -18,6 +18,7 @@ mod codes;
 mod config_example;
 mod conformance;
 mod demo;
+mod doctor;
 mod fuzzing;
 mod import;
 mod inps;

@@ -14,6 +14,7 @@ use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::rsa::Rsa;
 use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode, SslVersion};
+use openssl::x509::extension::SubjectAlternativeName;
 use openssl::x509::{X509, X509NameBuilder};
 use waas_comuni::clock::Clock;
 use waas_comuni::config::Tls;
@@ -24,8 +25,8 @@ use crate::support::command::Place;
 use crate::support::database::{Backend, TestDatabase, on_both_databases};
 use crate::support::records::mensa;
 
-/// Writes a self-signed certificate for `name`, and its key.
-fn certify(files: &Tls, name: &str) {
+/// Writes a self-signed certificate for `name`, good for a day, and its key.
+pub(crate) fn certify(files: &Tls, name: &str) {
     let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
     let mut subject = X509NameBuilder::new().unwrap();
     subject.append_entry_by_text("CN", name).unwrap();
@@ -38,6 +39,8 @@ fn certify(files: &Tls, name: &str) {
     builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
     builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
     builder.set_pubkey(&key).unwrap();
+    let names = SubjectAlternativeName::new().dns(name).build(&builder.x509v3_context(None, None));
+    builder.append_extension(names.unwrap()).unwrap();
     builder.sign(&key, MessageDigest::sha256()).unwrap();
     std::fs::write(&files.key, key.private_key_to_pem_pkcs8().unwrap()).unwrap();
     std::fs::write(&files.certificate, builder.build().to_pem().unwrap()).unwrap();

@@ -120,7 +120,10 @@ fn a_key_is_private_and_never_overwritten() {
 
 /// A server at `https://localhost` whose certificate is the folder's `ca.pem`; `answer` writes what follows a request
 /// to the stream.
-fn https(folder: &Path, answer: impl Fn(&mut dyn Write) -> std::io::Result<()> + Send + 'static) -> u16 {
+pub(crate) fn https(
+    folder: &Path,
+    answer: impl Fn(&mut dyn Write) -> std::io::Result<()> + Send + 'static,
+) -> u16 {
     let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
     let mut name = X509NameBuilder::new().unwrap();
     name.append_entry_by_text("CN", "localhost").unwrap();

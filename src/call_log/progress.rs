@@ -1,0 +1,44 @@
+//! How far the pulls of a feed have come, as the log has it.
+
+use diesel::prelude::*;
+use jiff::Timestamp;
+
+use crate::store::schema::call_entry;
+use crate::store::{AnyConnection, EserviceId, StoreError};
+
+/// The last pull that was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// When.
+    pub instant: Timestamp,
+    /// The timestamp up to which the caller has the flows, in milliseconds since the epoch: that of the last one which
+    /// it was given, or else the cursor that it asked with.
+    pub position: i64,
+    /// How many flows it asked for.
+    pub page: u32,
+}
+
+/// The last pull of an e-service's feed, if there was any.
+pub fn progress(
+    connection: &mut AnyConnection,
+    eservice: EserviceId,
+) -> Result<Option<Progress>, StoreError> {
+    type Row = (i64, Option<String>, Option<i64>, Option<i64>);
+    let last: Option<Row> = call_entry::table
+        .filter(call_entry::log_id.eq(eservice.get()))
+        .filter(call_entry::status.eq(200))
+        .filter(call_entry::since.is_not_null())
+        .order(call_entry::entry_index.desc())
+        .select((call_entry::instant_ms, call_entry::since, call_entry::page_limit, call_entry::last_ts))
+        .first(connection)
+        .optional()?;
+    Ok(last.map(|(instant_ms, since, page, last_ts)| {
+        // A cursor beyond every timestamp is legal.
+        let since = since.and_then(|since| since.parse().ok()).unwrap_or(i64::MAX);
+        Progress {
+            instant: Timestamp::from_millisecond(instant_ms).unwrap_or_default(),
+            position: last_ts.unwrap_or(since),
+            page: page.and_then(|page| u32::try_from(page).ok()).unwrap_or_default(),
+        }
+    }))
+}
