@@ -29,17 +29,13 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
     let demo = demo::prepare(&args.dir).map_err(failed)?;
     let globals = Globals { config: Some(demo.config.clone()), ..globals.clone() };
     let config = globals.config()?;
-    println!(
+    say!(
         "1. A Comune's files. Keys of a local issuer, a configuration and two files of benefits of invented"
     );
-    println!("   people are in {}.\n", args.dir.display());
+    say!("   people are in {}.\n", args.dir.display());
 
-    println!(
-        "2. Import. What INPS would refuse is refused here, in words that tell what to change; the rest is"
-    );
-    println!(
-        "   published as flows, one person and one benefit each. A benefit over two years becomes two.\n"
-    );
+    say!("2. Import. What INPS would refuse is refused here, in words that tell what to change; the rest is");
+    say!("   published as flows, one person and one benefit each. A benefit over two years becomes two.\n");
     let [prestazioni, minori] = demo.samples.each_ref().map(|path| path.as_os_str());
     let arguments = ["import".as_ref(), prestazioni, minori, "--ente".as_ref(), ENTE.as_ref()];
     import::run(&import::Args::try_parse_from(arguments).map_err(failed)?, &globals)?;
@@ -54,14 +50,14 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
             started => started?,
         };
         let base = format!("http://{}/waas/v1", running.api);
-        println!("\n3. The service is up: INPS reaches it at {base}.\n");
-        println!("4. A pull, as INPS makes it: a voucher, a cursor, page after page until nothing is left; then the");
-        println!("   outcomes of what was acquired.\n");
+        say!("\n3. The service is up: INPS reaches it at {base}.\n");
+        say!("4. A pull, as INPS makes it: a voucher, a cursor, page after page until nothing is left; then the");
+        say!("   outcomes of what was acquired.\n");
         let pull = pull(&demo, &base)?;
         let report = tokio::task::spawn_blocking(move || inps::run(&pull, &Clock::System, &mut ())).await;
         let report: Report = report.map_err(failed)?.map_err(failed)?;
         print!("{report}");
-        println!("\n5. Every call is in the log before its answer leaves, the refused ones too. The first of this service:\n");
+        say!("\n5. Every call is in the log before its answer leaves, the refused ones too. The first of this service:\n");
         let first = calls::Args::try_parse_from(["calls", "search", "--limit", "6"]).map_err(failed)?;
         calls::run(&first, &globals)?;
         if args.exit {
@@ -70,13 +66,13 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
         }
         let program = std::env::args().next().unwrap_or_else(|| "waas-comuni".to_owned());
         let config = demo.config.display();
-        println!("\nIt keeps serving until interrupted (Ctrl-C):");
-        println!("  public API    {base}/status, /flussi, /esiti, /openapi.yaml");
-        println!("  back office   http://{}/health/ready", running.back_office);
-        println!("Try, in another terminal:");
-        println!("  {program} calls search --config {config}");
-        println!("  {program} inps --url {base} --issuer-key {} --issuer-config {}", demo.issuer[0].display(), demo.issuer[1].display());
-        println!("  {program} import FILE.csv --ente {ENTE} --config {config}");
+        say!("\nIt keeps serving until interrupted (Ctrl-C):");
+        say!("  public API    {base}/status, /flussi, /esiti, /openapi.yaml");
+        say!("  back office   http://{}/health/ready", running.back_office);
+        say!("Try, in another terminal:");
+        say!("  {program} calls search --config {config}");
+        say!("  {program} inps --url {base} --issuer-key {} --issuer-config {}", demo.issuer[0].display(), demo.issuer[1].display());
+        say!("  {program} import FILE.csv --ente {ENTE} --config {config}");
         serve::interrupted().await?;
         running.stop().await;
         Ok(ExitCode::SUCCESS)

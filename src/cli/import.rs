@@ -196,7 +196,7 @@ impl Source {
         let mut readable = false;
         for path in files {
             if !self.json {
-                bar.suspend(|| println!("{}", path.display()));
+                bar.suspend(|| say!("{}", path.display()));
             }
             let mut listeners = Listeners {
                 notice: &mut |entry| {
@@ -215,9 +215,9 @@ impl Source {
             report.finish().map_err(|error| CliError::Failed(format!("cannot write the report: {error}")))?;
         }
         if self.json {
-            writeln!(std::io::stdout(), "{}", serde_json::to_string(&summary).unwrap_or_default())?;
+            say!("{}", serde_json::to_string(&summary).unwrap_or_default());
         } else {
-            print_summary(&summary, destination)?;
+            print_summary(&summary, destination);
         }
         Ok(match (readable, summary.refused) {
             (false, _) => ExitCode::FAILURE,
@@ -247,26 +247,28 @@ fn print_notice(entry: &Entry<'_>) {
     };
     let bx = entry.bx.map(|bx| format!(" ({bx})")).unwrap_or_default();
     let value = if entry.value.is_empty() { String::new() } else { format!(" = {:?}", entry.value) };
-    println!("  riga {}, {severity}, {}: {}{bx}{value}", entry.line, entry.rule, entry.field);
-    println!("    {} {}", entry.message, entry.remedy);
+    say!("  riga {}, {severity}, {}: {}{bx}{value}", entry.line, entry.rule, entry.field);
+    say!("    {} {}", entry.message, entry.remedy);
 }
 
-fn print_summary(summary: &Summary, destination: &Destination<'_>) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(
-        out,
+fn print_summary(summary: &Summary, destination: &Destination<'_>) {
+    say!(
         "Record letti: {}. Rifiutati: {}. Con avvisi: {}.",
-        summary.records, summary.refused, summary.warned
-    )?;
+        summary.records,
+        summary.refused,
+        summary.warned
+    );
     if let Destination::Feed { .. } = destination {
-        writeln!(
-            out,
+        say!(
             "Flussi pubblicati: {}. Prestazioni nuove: {}, modificate: {}, invariate: {}, ritirate: {}.",
-            summary.flussi, summary.new, summary.changed, summary.unchanged, summary.withdrawn
-        )?;
+            summary.flussi,
+            summary.new,
+            summary.changed,
+            summary.unchanged,
+            summary.withdrawn
+        );
     }
     for (rule, count) in &summary.by_rule {
-        writeln!(out, "  {rule}: {count}")?;
+        say!("  {rule}: {count}");
     }
-    Ok(())
 }

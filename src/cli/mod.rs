@@ -3,6 +3,14 @@
 //! What a command prints is for people; under `--json` it is for programs. Exit codes: 0 done, 1 not done, 2 the
 //! command or the configuration cannot be understood.
 
+/// Prints a line. Whoever closed the pipe wants no more of it, which is no reason to stop the work.
+macro_rules! say {
+    ($($line:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($line)*);
+    }};
+}
+
 mod calls;
 mod codes;
 mod config_check;
@@ -150,8 +158,11 @@ pub fn main() -> ExitCode {
         Command::Openapi(args) => openapi::run(&args, &cli.globals),
         Command::Config(args) => config_check::run(&args, &cli.globals),
     };
-    done.unwrap_or_else(|error| {
-        eprintln!("waas-comuni: {error}");
-        error.exit_code()
+    done.unwrap_or_else(|error| match error {
+        CliError::Output(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        error => {
+            eprintln!("waas-comuni: {error}");
+            error.exit_code()
+        }
     })
 }

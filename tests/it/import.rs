@@ -328,3 +328,19 @@ fn commands_say_what_they_lack() {
     assert_eq!(dry.code, 0);
     assert!(!dry.stdout.contains("Flussi pubblicati"), "{dry:?}");
 }
+
+#[test]
+fn a_reader_who_leaves_does_not_stop_the_import() {
+    let (database, place) = place();
+    let rows: Vec<String> =
+        (0..2000).map(|number| borsa(&number.to_string()).replace(";1;380;", ";7;380;")).collect();
+    place.file("a.csv", table(&[rows, vec![borsa("good")]].concat()));
+    let mut import = place.command(&["import", "a.csv", "--ente", "H501"]);
+    let mut import =
+        import.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    drop(import.stdout.take());
+    let output = import.wait_with_output().unwrap();
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(feed(&database).len(), 1, "the record behind the refused ones is published");
+}
