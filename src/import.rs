@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::intake::report::{Entry, Report};
-use crate::intake::{self, Options, Taken};
+use crate::intake::{self, Label, Options, Taken};
 use crate::registry::{Registry, Verdict};
 use crate::siuss::notice::Notice;
 use crate::siuss::record::{EnteErogatore, Record};
@@ -104,7 +104,7 @@ pub fn run(
         Ok(source) => source,
         Err(notices) => {
             let line = notices.first().and_then(|notice| notice.line).unwrap_or(1);
-            let fault = Taken { line, label: String::new(), records: Vec::new(), notices };
+            let fault = Taken { line, label: Label::default(), records: Vec::new(), notices };
             tell(&fault, summary, listeners)?;
             return Ok(false);
         }

@@ -78,13 +78,40 @@ pub static RULES: &[&Rule] = &[
     &json::record::STRUCTURE,
 ];
 
+/// By what staff find a record again, as far as it could be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Label {
+    /// `ProtocolloDomanda`, of a benefit.
+    ProtocolloDomanda(String),
+    /// `IDBeneficiario`, of a child in care.
+    IdBeneficiario(String),
+    /// Nothing: the record could not be read as far.
+    #[default]
+    Unknown,
+}
+
+impl Label {
+    fn of(element: &Element) -> Self {
+        /// Longer than any that the schema admits.
+        const LONGEST: usize = 64;
+        let text = |name, element: &Element| {
+            element.attribute(name).map(|text| text.chars().take(LONGEST).collect())
+        };
+        let label = match element.child("PrestazioniSociali") {
+            Some(prestazione) => text("ProtocolloDomanda", prestazione).map(Self::ProtocolloDomanda),
+            None => text("IDBeneficiario", element).map(Self::IdBeneficiario),
+        };
+        label.unwrap_or_default()
+    }
+}
+
 /// One record of the source, read and judged.
 #[derive(Debug)]
 pub struct Taken {
     /// The line on which it begins, from 1.
     pub line: u64,
-    /// `ProtocolloDomanda` or `IDBeneficiario`, as far as it could be read.
-    pub label: String,
+    /// By what staff find it again.
+    pub label: Label,
     /// What can be published: empty when it is refused.
     pub records: Vec<Record>,
     /// What is to be said of it.
@@ -94,7 +121,7 @@ pub struct Taken {
 impl Taken {
     /// Something to say that belongs to no record: the file itself is at fault.
     fn fault(line: u64, notice: Notice) -> Self {
-        Self { line, label: String::new(), records: Vec::new(), notices: vec![notice] }
+        Self { line, label: Label::default(), records: Vec::new(), notices: vec![notice] }
     }
 
     /// Whether it is refused.
@@ -110,7 +137,7 @@ impl Taken {
         if let Err(notice) = pseudonym::replace(&mut element, rulebook.pseudonyms.as_ref()) {
             return Self::fault(line, *notice);
         }
-        let label = label(&element);
+        let label = Label::of(&element);
         notices.extend(rulebook.check_written(&element));
         let mut records = Vec::new();
         for part in split::by_year(element, &mut notices) {
@@ -126,15 +153,6 @@ impl Taken {
         }
         Self { line, label, records, notices }
     }
-}
-
-/// By what staff find the record again.
-fn label(element: &Element) -> String {
-    let label = match element.child("PrestazioniSociali") {
-        Some(prestazione) => prestazione.attribute("ProtocolloDomanda"),
-        None => element.attribute("IDBeneficiario"),
-    };
-    label.unwrap_or_default().chars().take(64).collect()
 }
 
 /// How to read a source.

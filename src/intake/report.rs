@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::siuss::notice::{Notice, Severity};
 
-use super::Taken;
+use super::{Label, Taken};
 
 /// One entry.
 #[derive(Debug, Serialize)]
@@ -29,14 +29,23 @@ pub struct Entry<'a> {
     pub message: &'a str,
     /// What to do.
     pub remedy: &'a str,
-    /// `ProtocolloDomanda` or `IDBeneficiario`.
-    pub record: &'a str,
+    /// The record's protocol, where it is a benefit.
+    #[serde(rename = "ProtocolloDomanda", skip_serializing_if = "Option::is_none")]
+    pub protocollo_domanda: Option<&'a str>,
+    /// The record's pseudonym, where it is a child in care.
+    #[serde(rename = "IDBeneficiario", skip_serializing_if = "Option::is_none")]
+    pub id_beneficiario: Option<&'a str>,
 }
 
 impl<'a> Entry<'a> {
     /// What `notice` says of `taken`. The line is the record's: an XML record may begin above the faulty element.
     #[must_use]
     pub fn new(taken: &'a Taken, notice: &'a Notice) -> Self {
+        let (protocollo_domanda, id_beneficiario) = match &taken.label {
+            Label::ProtocolloDomanda(text) => (Some(text.as_str()), None),
+            Label::IdBeneficiario(text) => (None, Some(text.as_str())),
+            Label::Unknown => (None, None),
+        };
         Self {
             line: notice.line.unwrap_or(taken.line),
             rule: notice.rule.code,
@@ -46,7 +55,8 @@ impl<'a> Entry<'a> {
             value: &notice.value,
             message: &notice.message,
             remedy: &notice.remedy,
-            record: &taken.label,
+            protocollo_domanda,
+            id_beneficiario,
         }
     }
 }
@@ -79,7 +89,16 @@ impl Report {
         }
         let mut out = csv::WriterBuilder::new().delimiter(b';').from_writer(file);
         out.write_record([
-            "line", "rule", "severity", "field", "bx", "value", "message", "remedy", "record",
+            "line",
+            "rule",
+            "severity",
+            "field",
+            "bx",
+            "value",
+            "message",
+            "remedy",
+            "ProtocolloDomanda",
+            "IDBeneficiario",
         ])?;
         Ok(Self::Csv(Box::new(out)))
     }
@@ -98,7 +117,8 @@ impl Report {
                     entry.value,
                     entry.message,
                     entry.remedy,
-                    entry.record,
+                    entry.protocollo_domanda.unwrap_or_default(),
+                    entry.id_beneficiario.unwrap_or_default(),
                 ];
                 out.write_record(cells.map(spreadsheet_safe)).map_err(io::Error::from)
             }

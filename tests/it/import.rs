@@ -86,7 +86,7 @@ on_both_databases! {
         let report: Vec<Value> = serde_json::from_slice(&std::fs::read(place.path().join("r.json")).unwrap()).unwrap();
         let mut found: Vec<(u64, &str)> = report
             .iter()
-            .map(|entry| (entry["line"].as_u64().unwrap(), entry["record"].as_str().unwrap()))
+            .map(|entry| (entry["line"].as_u64().unwrap(), entry["ProtocolloDomanda"].as_str().unwrap()))
             .collect();
         found.dedup();
         let wanted: Vec<(u64, &str)> = expected["refused"]

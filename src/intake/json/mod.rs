@@ -15,7 +15,7 @@ use serde_json::error::Category;
 use crate::siuss::notice::{Notice, Rule, Severity};
 use crate::siuss::rules::Rulebook;
 
-use super::Taken;
+use super::{Label, Taken};
 use tree::Tree;
 
 pub(super) static TEXT: Rule = Rule {
@@ -145,7 +145,7 @@ fn judge(tree: Tree, line: u64, rulebook: &Rulebook) -> Taken {
     let (element, notices) = record::element(tree, line);
     match element {
         Some(element) => Taken::judge(element, notices, rulebook),
-        None => Taken { line, label: String::new(), records: Vec::new(), notices },
+        None => Taken { line, label: Label::default(), records: Vec::new(), notices },
     }
 }
 
