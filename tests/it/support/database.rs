@@ -1,4 +1,4 @@
-//! A database of its own for each test, on either backend, gone when the test ends.
+//! A database of its own for each test, on either backend, judged and gone when the test ends.
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
@@ -72,6 +72,11 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
+        if !std::thread::panicking()
+            && let Ok(store) = Store::open(&self.settings())
+        {
+            super::published::assert_accepted(&store);
+        }
         drop(self.folder.take());
         if let Some((server, name)) = &self.server
             && let Ok(mut connection) = PgConnection::establish(server)

@@ -1,7 +1,9 @@
 //! What the tests share.
 
 pub(crate) mod app;
+pub(crate) mod c_rules;
 pub(crate) mod command;
 pub(crate) mod database;
+pub(crate) mod published;
 pub(crate) mod records;
 pub(crate) mod xmllint;
