@@ -4,11 +4,13 @@ use std::fmt::Write;
 
 use crate::siuss::notice::{Rule, Severity};
 use crate::siuss::{rules, xml};
-use crate::{intake, registry};
+use crate::{intake, registry, vendor};
 
-/// Every rule, in the order in which a record meets them: its file, its form, its content, the registry.
+/// Every rule, in the order in which a record meets them: its file, its form, its content, the registry,
+/// what a request asks for.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    intake::RULES.iter().chain(xml::RULES).chain(rules::RULES).copied().chain([&registry::NOT_HELD])
+    let rooms = [intake::RULES, xml::RULES, rules::RULES, registry::RULES, vendor::RULES];
+    rooms.into_iter().flatten().copied()
 }
 
 /// The page of the manual that lists them.

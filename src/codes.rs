@@ -3,6 +3,8 @@
 //! A table is kept as it was given, with its date and its source, and read when it is needed: what it means is for
 //! [`crate::siuss::tables`] to say.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use jiff::civil::Date;
 use secrecy::SecretString;
 use serde::Serialize;
@@ -121,6 +123,41 @@ pub fn rulebook(config: &Config, store: &Store) -> Result<Rulebook, CodesError> 
     rulebook.severities = Severities::new(&config.rules).map_err(|_| CodesError::Config("[rules]"))?;
     rulebook.pseudonyms = config.sinba.pseudonym_key.clone().map(key).transpose()?;
     Ok(rulebook)
+}
+
+/// The rulebook of a process that runs on while operators load tables.
+#[derive(Debug)]
+pub struct RulesInForce {
+    config: Config,
+    store: Store,
+    current: Mutex<Option<Current>>,
+}
+
+/// A rulebook, and when each of its tables was loaded.
+#[derive(Debug)]
+struct Current {
+    loaded: Vec<(String, i64)>,
+    rulebook: Arc<Rulebook>,
+}
+
+impl RulesInForce {
+    /// What the configuration and the tables of `store` ask of a record.
+    #[must_use]
+    pub fn new(config: &Config, store: Store) -> Self {
+        Self { config: config.clone(), store, current: Mutex::new(None) }
+    }
+
+    /// The rulebook of this moment. Blocks; the tables are read again only when one was loaded.
+    pub fn get(&self) -> Result<Arc<Rulebook>, CodesError> {
+        let loaded = self.store.read(tables::loaded)?;
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(current) = current.as_ref().filter(|current| current.loaded == loaded) {
+            return Ok(Arc::clone(&current.rulebook));
+        }
+        let rulebook = Arc::new(rulebook(&self.config, &self.store)?);
+        *current = Some(Current { loaded, rulebook: Arc::clone(&rulebook) });
+        Ok(rulebook)
+    }
 }
 
 /// A nomenclature that was loaded, which lets out nothing that the shipped one refuses without saying so.

@@ -13,7 +13,8 @@
 //! | [`call_log`] | what callers did, and their thresholds |
 //! | [`codes`], [`catalogue`] | the official tables that were loaded; every rule of every room |
 //! | [`import`] | the way of a benefit: from a file to the feed |
-//! | [`api`] | what INPS sees |
+//! | [`vendor`] | vendors' software: its keys, what it asks for, what it is answered |
+//! | [`api`] | what INPS sees, and vendors' software |
 //! | [`doctor`] | what is wrong with a deployment |
 //! | [`demo`] | the things of the demonstration |
 //! | [`inps`] | plays INPS against any service that speaks the contract |
@@ -35,4 +36,5 @@ pub mod registry;
 pub mod siuss;
 pub mod store;
 pub mod telemetry;
+pub mod vendor;
 pub mod voucher;

@@ -89,6 +89,12 @@ impl Reply {
         self
     }
 
+    /// The same answer, to the call that came with the vendor's key of this name.
+    pub(super) fn with_key(mut self, name: &str) -> Self {
+        self.evidence.user_id = Some(name.to_owned());
+        self
+    }
+
     /// The same answer, to the call that came with `voucher`.
     fn to(mut self, voucher: &Voucher) -> Self {
         self.claims = voucher.claims_read();
@@ -132,12 +138,7 @@ pub(super) async fn handle(
 }
 
 async fn answer(request: &HttpRequest, payload: &mut Payload, service: &Service) -> HttpResponse {
-    let call = Call {
-        id: Uuid::new_v4(),
-        instant: service.clock.now(),
-        started: Instant::now(),
-        client: client::address(request, &service.trusted_proxies),
-    };
+    let call = Call::arrived(service, request);
     let path = request.path();
     if let Some(seconds) = service.limit.refuse(call.client, call.instant) {
         let (eservice, operation) = match service.routes.find(path) {
@@ -281,6 +282,54 @@ fn sentence(text: &str) -> String {
 }
 
 impl Call {
+    /// The call that is about to be answered.
+    pub(super) fn arrived(service: &Service, request: &HttpRequest) -> Self {
+        Self {
+            id: Uuid::new_v4(),
+            instant: service.clock.now(),
+            started: Instant::now(),
+            client: client::address(request, &service.trusted_proxies),
+        }
+    }
+
+    /// Writes the log entry of a call to the back office, and gives the answer that may leave: that of a call with a
+    /// good key after its entry is durable. What it asked for is then done already, and can be asked again.
+    pub(super) async fn finish_back_office(
+        self,
+        service: &Service,
+        eservice: Option<&EService>,
+        request: &HttpRequest,
+        reply: Reply,
+    ) -> HttpResponse {
+        let entry = self.entry(eservice, request, &reply);
+        let logged = match eservice {
+            Some(_) => service.appender.append(entry, None).await.map(drop),
+            None => service.appender.note(entry).await,
+        };
+        let reply = match logged {
+            Err(error) if eservice.is_some() => {
+                tracing::error!(request_id = %self.id, %error, "the call log cannot be written: nothing is disclosed");
+                Problem::unavailable("call_log_unavailable").into()
+            }
+            Err(error) => {
+                tracing::error!(request_id = %self.id, %error, "a refused call cannot be logged");
+                reply
+            }
+            Ok(()) => reply,
+        };
+        tracing::info!(
+            request_id = %self.id,
+            eservice = eservice.map(|eservice| eservice.config.name.as_str()),
+            method = %request.method(),
+            status = reply.status().as_u16(),
+            outcome = reply.outcome,
+            count = reply.details.count,
+            duration_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            "back-office call"
+        );
+        self.response(service, reply, None)
+    }
+
     /// Writes the log entry, and gives the answer that may leave.
     async fn finish(
         self,

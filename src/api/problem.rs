@@ -6,6 +6,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 
 /// Why a call is refused.
@@ -25,6 +26,12 @@ pub enum Kind {
     PayloadTooLarge,
     /// The body is not JSON.
     UnsupportedMediaType,
+    /// The request is understood, and cannot be done.
+    Unprocessable,
+    /// No key of a vendor, or not a good one.
+    NoKey,
+    /// A vendor's key, for something else.
+    OtherKey,
     /// A threshold is passed.
     TooManyRequests,
     /// The service cannot answer at present.
@@ -37,12 +44,13 @@ impl Kind {
     pub(super) fn status(self) -> StatusCode {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Unauthorized | Self::NoKey => StatusCode::UNAUTHORIZED,
+            Self::Forbidden | Self::OtherKey => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -57,6 +65,9 @@ impl Kind {
             Self::MethodNotAllowed => "Metodo non ammesso",
             Self::PayloadTooLarge => "Richiesta troppo grande",
             Self::UnsupportedMediaType => "Formato non ammesso",
+            Self::Unprocessable => "Richiesta non eseguibile",
+            Self::NoKey => "Chiave mancante o non valida",
+            Self::OtherKey => "Chiave non abilitata",
             Self::TooManyRequests => "Soglia di chiamate superata",
             Self::Unavailable => "Servizio momentaneamente non disponibile",
         }
@@ -74,19 +85,28 @@ pub struct Problem {
     pub detail: String,
     /// Headers that go with it.
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    /// What is said of the record that is refused, if the refusal is about one.
+    pub(super) record: Option<Value>,
 }
 
 impl Problem {
     /// A refusal with no headers of its own.
     #[must_use]
     pub(super) fn new(kind: Kind, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { kind, code, detail: detail.into(), headers: Vec::new() }
+        Self { kind, code, detail: detail.into(), headers: Vec::new(), record: None }
     }
 
     /// The same, with one more header.
     #[must_use]
     pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
+        self
+    }
+
+    /// The same, about a record.
+    #[must_use]
+    pub(super) fn with_record(mut self, record: Value) -> Self {
+        self.record = Some(record);
         self
     }
 
@@ -109,6 +129,7 @@ impl Problem {
             self.kind.title(),
             &self.detail,
             request_id,
+            self.record.as_ref(),
         ))
     }
 }
@@ -121,7 +142,13 @@ pub(super) const CONTENT_TYPE: &str = "application/problem+json";
 
 /// A problem, or the state of health, as JSON.
 #[must_use]
-pub(super) fn body(status: StatusCode, title: &str, detail: &str, request_id: Uuid) -> String {
+pub(super) fn body(
+    status: StatusCode,
+    title: &str,
+    detail: &str,
+    request_id: Uuid,
+    record: Option<&Value>,
+) -> String {
     #[derive(Serialize)]
     struct Body<'a> {
         r#type: &'a str,
@@ -129,6 +156,8 @@ pub(super) fn body(status: StatusCode, title: &str, detail: &str, request_id: Uu
         status: u16,
         detail: &'a str,
         instance: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        record: Option<&'a Value>,
     }
     let body = Body {
         r#type: "about:blank",
@@ -136,6 +165,7 @@ pub(super) fn body(status: StatusCode, title: &str, detail: &str, request_id: Uu
         status: status.as_u16(),
         detail,
         instance: format!("urn:uuid:{request_id}"),
+        record,
     };
     // Strings and a number always serialise.
     serde_json::to_string(&body).unwrap_or_default()

@@ -15,9 +15,10 @@ use tokio::task::JoinHandle;
 use super::limit::AddressLimit;
 use super::route::Routes;
 use super::tls::{self, TlsError};
-use super::{call, health, openapi};
+use super::{call, health, openapi, prestazioni};
 use crate::call_log::{Appender, Limits, Quota};
 use crate::clock::Clock;
+use crate::codes::RulesInForce;
 use crate::config::check::{self, Finding, Network, Severity};
 use crate::config::{self, Config};
 use crate::registry::Registry;
@@ -49,7 +50,8 @@ pub(super) struct Service {
     pub(super) trusted_proxies: Vec<Network>,
     pub(super) limit: AddressLimit,
     pub(super) over_tls: bool,
-    store: Store,
+    pub(super) rules: Arc<RulesInForce>,
+    pub(super) store: Store,
 }
 
 impl Service {
@@ -167,6 +169,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
         trusted_proxies: config.api.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect(),
         limit: AddressLimit::new(config.api.refused_calls_per_minute),
         over_tls: tls.is_some(),
+        rules: Arc::new(RulesInForce::new(config, store.clone())),
         store,
     });
     let shutdown_seconds = u64::from(config.api.shutdown_seconds);
@@ -199,6 +202,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
             .app_data(Data::clone(&shared))
             .route("/health/live", web::get().to(health::live))
             .route("/health/ready", web::get().to(health::ready))
+            .route("/api/v1/{path:.*}", web::to(prestazioni::handle))
             .default_service(web::to(health::not_found))
     })
     .workers(1)

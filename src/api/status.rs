@@ -12,6 +12,6 @@ pub(super) async fn get(call: &Call, service: &Service) -> Reply {
         return Problem::unavailable("database_unavailable").into();
     }
     let body =
-        problem::body(StatusCode::OK, "Servizio attivo", "Il servizio risponde regolarmente.", call.id);
+        problem::body(StatusCode::OK, "Servizio attivo", "Il servizio risponde regolarmente.", call.id, None);
     Reply::success(StatusCode::OK, problem::CONTENT_TYPE, body)
 }

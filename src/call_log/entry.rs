@@ -77,7 +77,8 @@ pub struct Caller {
     pub eservice_id: Option<String>,
     /// `descriptorId`.
     pub descriptor_id: Option<String>,
-    /// `userID` of the tracking evidence: for whom the consumer called, in its own terms.
+    /// `userID` of the tracking evidence: for whom the consumer called, in its own terms. Of a call to the back office,
+    /// the name of the vendor's key.
     pub user_id: Option<String>,
     /// `userLocation` of the tracking evidence.
     pub user_location: Option<String>,

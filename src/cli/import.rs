@@ -18,7 +18,6 @@ use crate::intake::report::{Entry, Report};
 use crate::intake::{Format, Mapping, MappingError, Options};
 use crate::registry::Registry;
 use crate::siuss::notice::Severity;
-use crate::siuss::record::EnteErogatore;
 use crate::siuss::rules::Rulebook;
 use crate::siuss::tables::{Comuni, TableError};
 use crate::store::Store;
@@ -97,10 +96,9 @@ struct Source {
 pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> {
     let config = globals.config()?;
     let (eservice, ente) = addressee(&config, args.eservice.as_deref(), &args.ente)?;
-    let ente = EnteErogatore::new(&ente.codice, &ente.denominazione, &ente.sede, &ente.cf_operatore)
-        .map_err(|wrong| {
-            CliError::Usage(format!("the configuration of the ente is wrong: {}", wrong.join(", ")))
-        })?;
+    let ente = ente.erogatore().map_err(|wrong| {
+        CliError::Usage(format!("the configuration of the ente is wrong: {}", wrong.join(", ")))
+    })?;
     // A dry run looks into the loaded tables too: it says what the import would.
     let store = Store::open(&config.database)?;
     store.migrate()?;

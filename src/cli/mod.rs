@@ -11,6 +11,7 @@ macro_rules! say {
     }};
 }
 
+mod apikey;
 mod calls;
 mod codes;
 mod config_check;
@@ -65,6 +66,7 @@ enum Command {
     Check(import::CheckArgs),
     Codes(codes::Args),
     Calls(calls::Args),
+    Apikey(apikey::Args),
     Inps(inps::Args),
     Voucher(voucher::Args),
     Openapi(openapi::Args),
@@ -151,6 +153,7 @@ pub fn main() -> ExitCode {
         Command::Import(args) => import::run(&args, &cli.globals),
         Command::Check(args) => import::check(&args),
         Command::Codes(args) => codes::run(&args, &cli.globals),
+        Command::Apikey(args) => apikey::run(&args, &cli.globals),
         Command::Calls(args) => calls::run(&args, &cli.globals),
         Command::Inps(args) => inps::run(args),
         Command::Voucher(args) => voucher::run(args, &cli.globals),

@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use super::{AuditPolicy, Config, DpopPolicy, EService, Environment};
 use crate::siuss::pseudonym;
-use crate::siuss::record::EnteErogatore;
 use crate::siuss::rules::Severities;
 
 /// How bad a [`Finding`] is.
@@ -361,7 +360,7 @@ fn check_enti(section: &str, eservice: &EService, findings: &mut Vec<Finding>) {
                 "keep one section for each ente",
             ));
         }
-        let flow_ente = EnteErogatore::new(&ente.codice, &ente.denominazione, &ente.sede, &ente.cf_operatore);
+        let flow_ente = ente.erogatore();
         if let Err(names) = flow_ente {
             findings.extend(names.into_iter().map(|name| {
                 Finding::wrong(

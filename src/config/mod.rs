@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use crate::siuss::record::EnteErogatore;
 use crate::siuss::rules::Level;
 
 pub use load::{ConfigError, DEFAULT_FILE, load};
@@ -295,6 +296,13 @@ pub struct Ente {
     pub sede: String,
     /// Fiscal code of the operator who answers for what is sent.
     pub cf_operatore: String,
+}
+
+impl Ente {
+    /// The ente as a flow names it, or the keys whose values a flow cannot carry.
+    pub fn erogatore(&self) -> Result<EnteErogatore, Vec<&'static str>> {
+        EnteErogatore::new(&self.codice, &self.denominazione, &self.sede, &self.cf_operatore)
+    }
 }
 
 impl EService {

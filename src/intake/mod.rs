@@ -23,7 +23,7 @@ use crate::siuss::record::Record;
 use crate::siuss::rules::Rulebook;
 use crate::siuss::split;
 
-pub use json::from_json;
+pub use json::{from_json, to_json};
 pub use mapping::{Mapping, MappingError};
 
 static READABLE: Rule = Rule {
@@ -103,6 +103,16 @@ impl Label {
         };
         label.unwrap_or_default()
     }
+
+    /// The `ProtocolloDomanda`, or the `IDBeneficiario`.
+    #[must_use]
+    pub fn names(&self) -> (Option<&str>, Option<&str>) {
+        match self {
+            Self::ProtocolloDomanda(text) => (Some(text), None),
+            Self::IdBeneficiario(text) => (None, Some(text)),
+            Self::Unknown => (None, None),
+        }
+    }
 }
 
 /// One record of the source, read and judged.
@@ -122,6 +132,12 @@ impl Taken {
     /// Something to say that belongs to no record: the file itself is at fault.
     fn fault(line: u64, notice: Notice) -> Self {
         Self { line, label: Label::default(), records: Vec::new(), notices: vec![notice] }
+    }
+
+    /// A request that carries no record.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { line: 1, label: Label::default(), records: Vec::new(), notices: Vec::new() }
     }
 
     /// Whether it is refused.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::siuss::notice::{Notice, Severity};
 
-use super::{Label, Taken};
+use super::Taken;
 
 /// One entry.
 #[derive(Debug, Serialize)]
@@ -41,11 +41,7 @@ impl<'a> Entry<'a> {
     /// What `notice` says of `taken`. The line is the record's: an XML record may begin above the faulty element.
     #[must_use]
     pub fn new(taken: &'a Taken, notice: &'a Notice) -> Self {
-        let (protocollo_domanda, id_beneficiario) = match &taken.label {
-            Label::ProtocolloDomanda(text) => (Some(text.as_str()), None),
-            Label::IdBeneficiario(text) => (None, Some(text.as_str())),
-            Label::Unknown => (None, None),
-        };
+        let (protocollo_domanda, id_beneficiario) = taken.label.names();
         Self {
             line: notice.line.unwrap_or(taken.line),
             rule: notice.rule.code,

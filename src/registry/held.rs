@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, SmallInt, Text};
 
 use super::Fingerprint;
-use super::plan::{Benefit, Flow, Keys, Stato};
+use super::plan::{Benefit, Flow, Stato};
 use super::rows::ACTIVE;
 use crate::siuss::record::EnteErogatore;
 use crate::store::schema::prestazione;
@@ -35,17 +35,17 @@ const POSTGRES: &str = "
         WHERE eservice_id = $2 AND codice_ente = $3 AND identity_hash = key.hash LIMIT 1
     ) AS held";
 
-/// The benefits with these keys that the registry holds.
+/// The benefits with these identities that the registry holds.
 pub(super) fn held<'a>(
     connection: &mut AnyConnection,
     eservice: EserviceId,
     erogatore: &EnteErogatore,
-    keys: &[Keys],
+    identities: &[Fingerprint],
 ) -> Result<HashMap<Fingerprint, Benefit<'a>>, StoreError> {
     let codice = erogatore.codice.as_str();
     let rows: Vec<Row> = match connection {
         AnyConnection::Postgres(inner) => {
-            let identities: Vec<&[u8]> = keys.iter().map(|keys| keys.identity.as_bytes()).collect();
+            let identities: Vec<&[u8]> = identities.iter().map(Fingerprint::as_bytes).collect();
             diesel::sql_query(POSTGRES)
                 .bind::<Array<Binary>, _>(identities)
                 .bind::<BigInt, _>(eservice.get())
@@ -54,11 +54,11 @@ pub(super) fn held<'a>(
         }
         AnyConnection::Sqlite(inner) => {
             let mut rows = Vec::new();
-            for keys in keys {
+            for identity in identities {
                 let found = prestazione::table
                     .filter(prestazione::eservice_id.eq(eservice.get()))
                     .filter(prestazione::codice_ente.eq(codice))
-                    .filter(prestazione::identity_hash.eq(keys.identity.as_bytes()))
+                    .filter(prestazione::identity_hash.eq(identity.as_bytes()))
                     .select((
                         prestazione::identity_hash,
                         prestazione::id,

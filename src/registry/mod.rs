@@ -5,9 +5,11 @@
 //! given, by the store's sequencer.
 
 mod cancellation;
+pub(crate) mod change;
 mod esiti;
 mod feed;
 mod held;
+mod history;
 mod plan;
 mod publish;
 mod rows;
@@ -21,10 +23,13 @@ use crate::store::{EserviceId, Store, StoreError};
 
 pub use esiti::{CodiceEsito, EsitiStored, Esito};
 pub use feed::PublishedFlusso;
-pub use plan::NOT_HELD;
+pub use history::{EsitoSeen, FlussoSeen, Found, Lookup, Stato};
 pub use status::Counts;
 
-use crate::siuss::notice::Notice;
+use crate::siuss::notice::{Notice, Rule};
+
+/// The rules about what the registry holds.
+pub static RULES: &[&Rule] = &[&plan::NOT_HELD, &plan::NOT_CANCELLABLE, &plan::WITHDRAWN];
 
 /// The registry of benefits. Clones share the database's connections.
 #[derive(Clone, Debug)]
@@ -59,6 +64,15 @@ pub enum Verdict {
     Refused(Box<Notice>),
 }
 
+/// What became of one record, and of which benefit it speaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The benefit's id; none if the registry does not hold it.
+    pub prestazione: Option<i64>,
+    /// What became of it.
+    pub verdict: Verdict,
+}
+
 impl Registry {
     /// The registry in `store`.
     #[must_use]
@@ -77,9 +91,36 @@ impl Registry {
         ente: &EnteErogatore,
         records: &[Record],
     ) -> Result<Vec<Verdict>, StoreError> {
-        let keys: Vec<_> = records.iter().map(plan::Keys::of).collect();
-        self.store
-            .write(|connection| publish::publish(connection, eservice, ente, records, &keys, &self.clock))
+        let change = change::Register::new(records);
+        let published =
+            self.store.write(|connection| change.publish(connection, eservice, ente, &self.clock))?;
+        Ok(published.into_iter().map(|published| published.verdict).collect())
+    }
+
+    /// Withdraws the benefit of `ente` with this id; none if there is no such benefit. Blocks.
+    pub fn withdraw(
+        &self,
+        eservice: EserviceId,
+        ente: &EnteErogatore,
+        id: i64,
+    ) -> Result<Option<Published>, StoreError> {
+        self.store.write(|connection| change::withdraw(connection, eservice, ente, id, &self.clock))
+    }
+
+    /// At most `limit` benefits that `lookup` finds, in the order in which they were first published, with their
+    /// flows and outcomes. Blocks.
+    pub fn find(&self, eservice: EserviceId, lookup: &Lookup, limit: u32) -> Result<Vec<Found>, StoreError> {
+        self.store.read(|connection| history::find(connection, eservice, lookup, limit))
+    }
+
+    /// [`Registry::find`], for async code.
+    pub async fn find_async(
+        &self,
+        eservice: EserviceId,
+        lookup: Lookup,
+        limit: u32,
+    ) -> Result<Vec<Found>, StoreError> {
+        self.store.read_async(move |connection| history::find(connection, eservice, &lookup, limit)).await
     }
 
     /// At most `limit` flows of the feed after `since` (milliseconds since the epoch), oldest first. Blocks.

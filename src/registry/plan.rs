@@ -7,11 +7,26 @@ use crate::siuss::notice::{Notice, Rule, Severity};
 use crate::siuss::record::{Record, TipoFlusso, TipoOperazione};
 
 /// A withdrawal of what the registry does not hold.
-pub static NOT_HELD: Rule = Rule {
+pub(super) static NOT_HELD: Rule = Rule {
     code: "REG-01",
     severity: Severity::Errore,
     summary: "Si ritira (TipoOperazione C) soltanto una prestazione che il registro conosce.",
     source: "Specifica WaaS.Comuni: una cancellazione ripete il flusso inviato",
+};
+
+/// A withdrawal of what cannot be withdrawn.
+pub(super) static NOT_CANCELLABLE: Rule = Rule {
+    code: "REG-02",
+    severity: Severity::Errore,
+    summary: "Un flusso SINBA non si ritira: il tracciato non prevede la cancellazione.",
+    source: "SINBA.xsd, che non ha TipoOperazione",
+};
+/// A correction of what was withdrawn.
+pub(super) static WITHDRAWN: Rule = Rule {
+    code: "REG-03",
+    severity: Severity::Errore,
+    summary: "Si corregge soltanto una prestazione attiva.",
+    source: "Specifica WaaS.Comuni: una correzione è una cancellazione seguita da un inserimento",
 };
 
 /// What identifies a record, and what tells whether it changed.
@@ -51,7 +66,7 @@ pub(super) struct Benefit<'a> {
     pub(super) stato: Stato,
     /// The last flow published for it.
     pub(super) in_force: Flow,
-    /// The last record that changed it; none if the plan does not touch it.
+    /// The last record that the plan inserts of it, if any.
     pub(super) record: Option<&'a Record>,
 }
 
@@ -98,13 +113,7 @@ impl<'a> Plan<'a> {
     pub(super) fn add(&mut self, record: &'a Record, keys: &Keys) -> Outcome {
         let held = self.benefits.get(&keys.identity).map(|held| (held.stato, held.content, held.in_force));
         match (record.operazione(), held) {
-            (TipoOperazione::Cancellazione, None) => Outcome::Refused(Box::new(not_held())),
-            (TipoOperazione::Cancellazione, Some((Stato::Withdrawn, _, _))) => Outcome::Unchanged,
-            (TipoOperazione::Cancellazione, Some((Stato::Active, content, in_force))) => {
-                let flow = self.flow(record, keys, Content::Cancellation(in_force));
-                self.leave(record, keys.identity, content, Stato::Withdrawn, flow);
-                Outcome::Withdrawn(flow)
-            }
+            (TipoOperazione::Cancellazione, _) => self.withdraw(keys.identity, record.tipo()),
             (TipoOperazione::Inserimento, None | Some((Stato::Withdrawn, _, _))) => {
                 Outcome::New(self.insert(record, keys))
             }
@@ -113,7 +122,9 @@ impl<'a> Plan<'a> {
             }
             (TipoOperazione::Inserimento, Some((Stato::Active, _, in_force))) => {
                 let cancellation = match record.tipo() {
-                    TipoFlusso::PsPsaSina => Some(self.flow(record, keys, Content::Cancellation(in_force))),
+                    TipoFlusso::PsPsaSina => {
+                        Some(self.flow(keys.identity, record.tipo(), Content::Cancellation(in_force)))
+                    }
                     TipoFlusso::Sinba => None,
                 };
                 Outcome::Changed { cancellation, insertion: self.insert(record, keys) }
@@ -121,28 +132,69 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// Adds the withdrawal of the benefit with this identity.
+    pub(super) fn withdraw(&mut self, identity: Fingerprint, tipo: TipoFlusso) -> Outcome {
+        let Some(held) = self.benefits.get(&identity) else {
+            return Outcome::Refused(Box::new(not_held()));
+        };
+        let in_force = held.in_force;
+        match (held.stato, tipo) {
+            (Stato::Withdrawn, _) => Outcome::Unchanged,
+            (Stato::Active, TipoFlusso::Sinba) => Outcome::Refused(Box::new(not_cancellable())),
+            (Stato::Active, TipoFlusso::PsPsaSina) => {
+                let flow = self.flow(identity, tipo, Content::Cancellation(in_force));
+                if let Some(held) = self.benefits.get_mut(&identity) {
+                    held.stato = Stato::Withdrawn;
+                    held.in_force = Flow::Planned(flow);
+                }
+                Outcome::Withdrawn(flow)
+            }
+        }
+    }
+
+    /// Adds `records` in the place of the benefit with the identity `old`, which is withdrawn unless one of them is
+    /// that benefit. Refused whole, with one outcome, when the benefit cannot be corrected.
+    pub(super) fn correct(
+        &mut self,
+        old: Fingerprint,
+        tipo: TipoFlusso,
+        records: &'a [Record],
+        keys: &[Keys],
+    ) -> Vec<(Fingerprint, Outcome)> {
+        if self.benefits.get(&old).is_some_and(|held| held.stato == Stato::Withdrawn) {
+            return vec![(old, Outcome::Refused(Box::new(withdrawn())))];
+        }
+        let mut outcomes = Vec::with_capacity(records.len() + 1);
+        if keys.iter().all(|keys| keys.identity != old) {
+            let withdrawal = self.withdraw(old, tipo);
+            let refused = matches!(withdrawal, Outcome::Refused(_));
+            outcomes.push((old, withdrawal));
+            if refused {
+                return outcomes;
+            }
+        }
+        let added = records.iter().zip(keys).map(|(record, keys)| (keys.identity, self.add(record, keys)));
+        outcomes.extend(added);
+        outcomes
+    }
+
     fn insert(&mut self, record: &'a Record, keys: &Keys) -> usize {
-        let flow = self.flow(record, keys, Content::Insertion(record));
-        self.leave(record, keys.identity, keys.content, Stato::Active, flow);
+        let flow = self.flow(keys.identity, record.tipo(), Content::Insertion(record));
+        let id = self.benefits.get(&keys.identity).and_then(|held| held.id);
+        let benefit = Benefit {
+            id,
+            content: keys.content,
+            stato: Stato::Active,
+            in_force: Flow::Planned(flow),
+            record: Some(record),
+        };
+        self.benefits.insert(keys.identity, benefit);
         flow
     }
 
-    fn flow(&mut self, record: &Record, keys: &Keys, content: Content<'a>) -> usize {
-        self.flows.push(PlannedFlow { identity: keys.identity, tipo: record.tipo(), content });
+    fn flow(&mut self, identity: Fingerprint, tipo: TipoFlusso, content: Content<'a>) -> usize {
+        self.flows.push(PlannedFlow { identity, tipo, content });
         self.flows.len() - 1
-    }
-
-    fn leave(
-        &mut self,
-        record: &'a Record,
-        identity: Fingerprint,
-        content: Fingerprint,
-        stato: Stato,
-        flow: usize,
-    ) {
-        let id = self.benefits.get(&identity).and_then(|held| held.id);
-        let benefit = Benefit { id, content, stato, in_force: Flow::Planned(flow), record: Some(record) };
-        self.benefits.insert(identity, benefit);
     }
 }
 
@@ -154,5 +206,26 @@ fn not_held() -> Notice {
         "La prestazione da ritirare non è nel registro: non risulta mai pubblicata con questo codice fiscale, codice \
          prestazione, protocollo e data.",
         "Controllare che questi dati siano quelli con cui fu inviata; se non fu mai inviata, togliere la riga.",
+    )
+}
+
+fn not_cancellable() -> Notice {
+    Notice::new(
+        &NOT_CANCELLABLE,
+        "SINBA",
+        "",
+        "Un minore in carico (SINBA) non si può ritirare: il tracciato SINBA non prevede la cancellazione.",
+        "Inviare la situazione aggiornata del minore, per esempio con MotivazioneChiusuraCarico; per una posizione \
+         inviata per errore rivolgersi a INPS.",
+    )
+}
+
+fn withdrawn() -> Notice {
+    Notice::new(
+        &WITHDRAWN,
+        "id",
+        "",
+        "La prestazione è già stata ritirata: non si può correggere.",
+        "Se è di nuovo dovuta, registrarla come nuova.",
     )
 }

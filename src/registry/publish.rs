@@ -5,11 +5,11 @@ use std::num::NonZeroU32;
 
 use diesel::prelude::*;
 
-use super::plan::{Content, Flow, Keys, Outcome, Plan, PlannedFlow, Stato};
+use super::plan::{Content, Flow, Outcome, Plan, PlannedFlow, Stato};
 use super::rows::{ACTIVE, FlussoRow, PrestazioneRow, WITHDRAWN};
-use super::{Fingerprint, PLAIN_XML, Verdict, cancellation, held, tipo_number};
+use super::{Fingerprint, PLAIN_XML, Published, Verdict, cancellation, held, tipo_number};
 use crate::clock::Clock;
-use crate::siuss::record::{EnteErogatore, Flusso, NomeFlusso, Record, TipoFlusso, TipoOperazione};
+use crate::siuss::record::{EnteErogatore, Flusso, NomeFlusso, TipoFlusso, TipoOperazione};
 use crate::siuss::values::Value;
 use crate::siuss::xml;
 use crate::store::schema::{ente, flusso, prestazione, progressivo};
@@ -18,35 +18,41 @@ use crate::store::{AnyConnection, Day, EserviceId, StoreError, each_backend, seq
 /// How many rows one statement carries: within the 32766 parameters of SQLite for the widest table.
 const CHUNK: usize = 2000;
 
-pub(super) fn publish(
+/// Publishes what `decide` plans on top of the benefits with these identities.
+pub(super) fn publish<'a>(
     connection: &mut AnyConnection,
     eservice: EserviceId,
     erogatore: &EnteErogatore,
-    records: &[Record],
-    keys: &[Keys],
     clock: &Clock,
-) -> Result<Vec<Verdict>, StoreError> {
+    identities: &[Fingerprint],
+    decide: impl FnOnce(&mut Plan<'a>) -> Vec<(Fingerprint, Outcome)>,
+) -> Result<Vec<Published>, StoreError> {
     let feed = sequencer::lock(connection, eservice)?;
-    let mut plan = Plan::new(held::held(connection, eservice, erogatore, keys)?);
-    let outcomes: Vec<Outcome> =
-        records.iter().zip(keys).map(|(record, keys)| plan.add(record, keys)).collect();
+    let mut plan = Plan::new(held::held(connection, eservice, erogatore, identities)?);
+    let outcomes = decide(&mut plan);
     let Some(count) = u32::try_from(plan.flows.len()).ok().and_then(NonZeroU32::new) else {
-        return verdicts(outcomes, &[]);
+        return published(outcomes, &plan, &[], &HashMap::new());
     };
     let now = clock.now();
     let names = names(connection, eservice, erogatore, Day::of(now), &plan.flows)?;
     let written = write(connection, eservice, erogatore, &plan, &names)?;
     let timestamps: Vec<i64> = feed.reserve(connection, count, now.as_millisecond())?.collect();
-    insert(connection, eservice, erogatore, &plan, &written, &timestamps, now.as_millisecond())?;
-    verdicts(outcomes, &names)
+    let ids = insert(connection, eservice, erogatore, &plan, &written, &timestamps, now.as_millisecond())?;
+    published(outcomes, &plan, &names, &ids)
 }
 
-fn verdicts(outcomes: Vec<Outcome>, names: &[String]) -> Result<Vec<Verdict>, StoreError> {
+fn published(
+    outcomes: Vec<(Fingerprint, Outcome)>,
+    plan: &Plan<'_>,
+    names: &[String],
+    ids: &HashMap<Fingerprint, i64>,
+) -> Result<Vec<Published>, StoreError> {
     let name = |place: usize| names.get(place).cloned().ok_or_else(inconsistent);
     outcomes
         .into_iter()
-        .map(|outcome| {
-            Ok(match outcome {
+        .map(|(identity, outcome)| {
+            let held = plan.benefits.get(&identity).and_then(|benefit| benefit.id);
+            let verdict = match outcome {
                 Outcome::New(flow) => Verdict::New { id_flusso: name(flow)? },
                 Outcome::Unchanged => Verdict::Unchanged,
                 Outcome::Changed { cancellation, insertion } => Verdict::Changed {
@@ -55,7 +61,8 @@ fn verdicts(outcomes: Vec<Outcome>, names: &[String]) -> Result<Vec<Verdict>, St
                 },
                 Outcome::Withdrawn(flow) => Verdict::Withdrawn { id_flusso: name(flow)? },
                 Outcome::Refused(notice) => Verdict::Refused(notice),
-            })
+            };
+            Ok(Published { prestazione: held.or_else(|| ids.get(&identity).copied()), verdict })
         })
         .collect()
 }
@@ -199,7 +206,7 @@ fn ente_id(
     }
 }
 
-/// Writes the flows, and the benefits as they leave them.
+/// Writes the flows, and the benefits as they leave them. Returns the ids of the benefits that have flows.
 fn insert(
     connection: &mut AnyConnection,
     eservice: EserviceId,
@@ -208,7 +215,7 @@ fn insert(
     written: &[Written],
     timestamps: &[i64],
     now_ms: i64,
-) -> Result<(), StoreError> {
+) -> Result<HashMap<Fingerprint, i64>, StoreError> {
     // A benefit that was not held is named after its first flow.
     let mut ids: HashMap<Fingerprint, i64> = HashMap::with_capacity(plan.flows.len());
     let mut flows = Vec::with_capacity(plan.flows.len());
@@ -235,9 +242,7 @@ fn insert(
     }
     let mut benefits = Vec::new();
     for (identity, benefit) in &plan.benefits {
-        let (Some(record), Flow::Planned(place)) = (benefit.record, benefit.in_force) else {
-            continue;
-        };
+        let Flow::Planned(place) = benefit.in_force else { continue };
         let flusso_ts = *timestamps.get(place).ok_or_else(inconsistent)?;
         let stato = match benefit.stato {
             Stato::Active => ACTIVE,
@@ -253,6 +258,7 @@ fn insert(
                 ))
                 .execute(connection)?;
         } else {
+            let record = benefit.record.ok_or_else(inconsistent)?;
             benefits.push(PrestazioneRow {
                 eservice_id: eservice.get(),
                 id: *ids.get(identity).ok_or_else(inconsistent)?,
@@ -276,5 +282,5 @@ fn insert(
             .values(chunk)
             .execute(inner))?;
     }
-    Ok(())
+    Ok(ids)
 }

@@ -152,4 +152,36 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(eservice, ente, prestazione, flusso, esito, call_entry);
+diesel::table! {
+    api_key (id) {
+        id -> BigInt,
+        name -> Text,
+        eservice_id -> BigInt,
+        secret_hash -> Binary,
+        enti -> Text,
+        created_ms -> BigInt,
+        revoked_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    api_answer (api_key_id, idempotency_key) {
+        api_key_id -> BigInt,
+        idempotency_key -> Text,
+        request_digest -> Binary,
+        refused -> SmallInt,
+        records -> BigInt,
+        body -> Text,
+        created_ms -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    eservice,
+    ente,
+    prestazione,
+    flusso,
+    esito,
+    call_entry,
+    api_key
+);

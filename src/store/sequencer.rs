@@ -33,6 +33,11 @@ use super::{AnyConnection, StoreError, each_backend};
 pub struct EserviceId(i64);
 
 impl EserviceId {
+    /// The e-service that a row refers to.
+    pub(crate) fn referred(id: i64) -> Self {
+        Self(id)
+    }
+
     pub(crate) fn get(self) -> i64 {
         self.0
     }

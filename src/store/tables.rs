@@ -29,6 +29,15 @@ pub fn load(connection: &mut AnyConnection, kind: &str) -> Result<Option<StoredT
     Ok(row.map(|(content, date, source, loaded_ms)| StoredTable { content, date, source, loaded_ms }))
 }
 
+/// When each table was loaded, by kind: whoever holds what a table says learns from it that there is a newer one.
+pub fn loaded(connection: &mut AnyConnection) -> Result<Vec<(String, i64)>, StoreError> {
+    let rows = codes_table::table
+        .order(codes_table::kind)
+        .select((codes_table::kind, codes_table::loaded_ms))
+        .load(connection)?;
+    Ok(rows)
+}
+
 /// Keeps `table` in place of the one of its kind.
 pub fn save(connection: &mut AnyConnection, kind: &str, table: &StoredTable) -> Result<(), StoreError> {
     let row = (

@@ -35,7 +35,7 @@ fn borsa_csv(protocollo: &str) -> String {
 }
 
 /// A child in care.
-fn minore(id: &str) -> Value {
+pub(crate) fn minore(id: &str) -> Value {
     json!({"tipo": "SINBA", "SINBA": {
         "IDBeneficiario": id, "MinoreStranieroNoAcc": 2, "CondizioneMinore": 1, "LuogoVita": 1,
         "ScuolaFrequentata": 3, "CondizioneLavoro": 1, "Disabilita": 2, "DataPrimaSegnalazione": "03/2024",

@@ -31,6 +31,7 @@ mod siuss;
 mod store;
 mod support;
 mod transport;
+mod vendor;
 mod verdicts;
 mod voucher;
 mod voucher_cli;

@@ -7,6 +7,7 @@
 
 pub(super) mod record;
 mod tree;
+mod write;
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -17,6 +18,8 @@ use crate::siuss::rules::Rulebook;
 
 use super::{Label, Taken};
 use tree::Tree;
+
+pub use write::to_json;
 
 pub(super) static TEXT: Rule = Rule {
     code: "JSON-01",

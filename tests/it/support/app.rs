@@ -134,7 +134,23 @@ impl App {
 
     /// Whatever is asked, at a path of the listener.
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        self.send_to(&self.base, method, path, headers, body)
+    }
+
+    /// Whatever is asked, at a path of the back-office listener.
+    pub(crate) fn send_back_office(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let address = self.running.as_ref().unwrap().back_office;
+        self.send_to(&format!("http://127.0.0.1:{}", address.port()), method, path, headers, body)
+    }
+
+    fn send_to(&self, base: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut request = Request::builder().method(method).uri(format!("{base}{path}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -1,0 +1,172 @@
+//! What vendors' software is answered: a verdict for each record, with its benefits, flows and notices.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::intake::report::Entry;
+use crate::intake::{self, Taken};
+use crate::registry::{Found, Published, Verdict};
+use crate::siuss::notice::{Notice, Rule, Severity};
+use crate::store::StoreError;
+
+pub(super) static CORRECTION: Rule = Rule {
+    code: "API-01",
+    severity: Severity::Errore,
+    summary: "Una correzione porta il record giusto: per ritirarlo c'è DELETE",
+    source: "specs/back-office.yaml",
+};
+
+pub(super) fn withdrawal_in_correction() -> Notice {
+    Notice::new(
+        &CORRECTION,
+        "TipoOperazione",
+        "C",
+        "Il record di una correzione non può essere una cancellazione.",
+        "Togliere TipoOperazione, o ritirare la prestazione con DELETE.",
+    )
+}
+
+/// An answer, ready to be sent and to be repeated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether the one record that was asked for was refused. A batch is never refused as a whole.
+    pub refused: bool,
+    /// How many records it speaks of.
+    pub records: u32,
+    /// JSON: `{"records": […]}` for a batch, the record's object for one.
+    pub body: String,
+}
+
+/// A record, and what was done with its parts.
+pub(super) struct Done {
+    taken: Taken,
+    published: Vec<Published>,
+}
+
+/// What is said of a record.
+#[derive(Serialize)]
+struct RecordAnswer<'a> {
+    index: u64,
+    #[serde(rename = "ProtocolloDomanda", skip_serializing_if = "Option::is_none")]
+    protocollo_domanda: Option<&'a str>,
+    #[serde(rename = "IDBeneficiario", skip_serializing_if = "Option::is_none")]
+    id_beneficiario: Option<&'a str>,
+    verdict: &'static str,
+    prestazioni: Vec<PrestazioneAnswer<'a>>,
+    notices: Vec<Entry<'a>>,
+}
+
+/// What is said of a benefit: a record that crosses years is several.
+#[derive(Serialize)]
+struct PrestazioneAnswer<'a> {
+    id: Option<String>,
+    verdict: &'static str,
+    flussi: Vec<&'a str>,
+}
+
+impl Answer {
+    pub(super) fn of_batch(done: &[Done]) -> Self {
+        let records: Vec<_> = done.iter().map(Done::answer).collect();
+        Self {
+            refused: false,
+            records: u32::try_from(records.len()).unwrap_or(u32::MAX),
+            body: json!({ "records": records }).to_string(),
+        }
+    }
+
+    pub(super) fn of_one(done: &Done) -> Self {
+        Self { refused: done.taken.is_refused(), records: 1, body: json!(done.answer()).to_string() }
+    }
+}
+
+impl Done {
+    pub(super) fn new(mut taken: Taken, published: Vec<Published>) -> Self {
+        for part in &published {
+            if let Verdict::Refused(notice) = &part.verdict {
+                taken.notices.push((**notice).clone());
+            }
+        }
+        Self { taken, published }
+    }
+
+    fn answer(&self) -> RecordAnswer<'_> {
+        let parts = self.published.iter().map(|part| {
+            let (verdict, flussi) = match &part.verdict {
+                Verdict::New { id_flusso } => (PUBLISHED, vec![id_flusso.as_str()]),
+                Verdict::Unchanged => (UNCHANGED, Vec::new()),
+                Verdict::Changed { cancellation, insertion } => {
+                    (CHANGED, cancellation.iter().chain([insertion]).map(String::as_str).collect())
+                }
+                Verdict::Withdrawn { id_flusso } => (WITHDRAWN, vec![id_flusso.as_str()]),
+                Verdict::Refused(_) => (REFUSED, Vec::new()),
+            };
+            PrestazioneAnswer { id: part.prestazione.map(|id| id.to_string()), verdict, flussi }
+        });
+        let parts: Vec<_> = parts.collect();
+        let any = |verdict| parts.iter().any(|part| part.verdict == verdict);
+        let verdict = if self.taken.is_refused() {
+            REFUSED
+        } else if any(CHANGED) || (any(PUBLISHED) && any(WITHDRAWN)) {
+            CHANGED
+        } else {
+            [PUBLISHED, WITHDRAWN].into_iter().find(|verdict| any(verdict)).unwrap_or(UNCHANGED)
+        };
+        let (protocollo_domanda, id_beneficiario) = self.taken.label.names();
+        RecordAnswer {
+            index: self.taken.line,
+            protocollo_domanda,
+            id_beneficiario,
+            verdict,
+            prestazioni: parts,
+            notices: self.taken.notices.iter().map(|notice| Entry::new(&self.taken, notice)).collect(),
+        }
+    }
+}
+
+const PUBLISHED: &str = "published";
+const UNCHANGED: &str = "unchanged";
+const CHANGED: &str = "changed";
+const WITHDRAWN: &str = "withdrawn";
+const REFUSED: &str = "refused";
+
+/// A benefit as JSON: its state, its flows and their outcomes, and the record as the last insertion says it.
+pub fn document(found: &Found) -> Result<Value, StoreError> {
+    let unreadable = || StoreError::Unreadable(format!("the flow of the benefit {}", found.id));
+    let last = found.flussi.iter().rfind(|flusso| flusso.operazione.as_deref() != Some("C"));
+    let record = last.map(|flusso| intake::to_json(&flusso.xml).ok_or_else(unreadable)).transpose()?;
+    let instant = |ms| jiff::Timestamp::from_millisecond(ms).map(|instant| format!("{instant:.3}")).ok();
+    let flussi: Vec<Value> = found
+        .flussi
+        .iter()
+        .map(|flusso| {
+            let esiti: Vec<Value> = flusso
+                .esiti
+                .iter()
+                .map(|esito| {
+                    json!({
+                        "codice_esito": esito.codice_esito,
+                        "descrizione": esito.descrizione,
+                        "id_acquisizione_siuss": esito.id_acquisizione_siuss,
+                        "received": instant(esito.received_ms),
+                    })
+                })
+                .collect();
+            json!({
+                "id_flusso": flusso.id_flusso,
+                "operazione": flusso.operazione,
+                "published": instant(flusso.ts_ms),
+                "esiti": esiti,
+            })
+        })
+        .collect();
+    Ok(json!({
+        "id": found.id.to_string(),
+        "ente": found.codice_ente,
+        "tipo": found.tipo.as_str(),
+        "stato": found.stato,
+        "record": record,
+        "created": instant(found.created_ms),
+        "updated": instant(found.updated_ms),
+        "flussi": flussi,
+    }))
+}
