@@ -4,6 +4,7 @@ use crate::siuss::element::Element;
 use crate::siuss::fields::{self, Field};
 use crate::siuss::notice::{Notice, Rule, Severity};
 use crate::siuss::pseudonym;
+use crate::siuss::rules::sinba_operation;
 use crate::siuss::values::Kind;
 
 use super::mapping::Mapping;
@@ -156,6 +157,12 @@ impl Columns {
                 Some(target) => row.set(target, value),
                 // A mapped column without a target is one that the mapping says to ignore.
                 None if column.ps.is_none() && column.sinba.is_none() => {}
+                // A table of both kinds of record says `I` of all that it inserts.
+                None if is_sinba && column.name == "TipoOperazione" => {
+                    if value != "I" {
+                        notices.push(sinba_operation(value));
+                    }
+                }
                 None => notices.push(Notice::new(
                     &MIXED,
                     column.name.clone(),
@@ -210,7 +217,7 @@ fn column(name: &str, mapping: &Mapping) -> Result<Column, Notice> {
     let sinba = fields::SINBA.iter().find(|known| is(known.name)).map(|found| (found.name, found.kind));
     let sinba = sinba.or_else(|| is(pseudonym::SOURCE).then_some((pseudonym::SOURCE, Kind::Text)));
     let sinba = sinba.map(|(name, kind)| Target { owner: Owner::Sinba, name, kind });
-    let field = sinba.map_or(field, |target| target.name);
+    let field = ps.or(sinba).map_or(field, |target| target.name);
     let column = Column { name: field.to_owned(), ps: ps.or(ps_list), sinba: sinba.or(sinba_list) };
     if column.ps.is_none() && column.sinba.is_none() {
         return Err(unknown(name, field));

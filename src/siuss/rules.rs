@@ -11,6 +11,8 @@ mod residenza;
 mod severities;
 mod sinba;
 
+pub use sinba::sinba_operation;
+
 pub(super) use prestazione::other_months;
 pub use severities::{Level, Severities, SeverityError};
 
@@ -50,6 +52,11 @@ impl Rulebook {
     pub fn check_written(&self, record: &Element) -> Vec<Notice> {
         let mut notices = Vec::new();
         importi::check_written(record, &mut notices);
+        if record.name == "SINBA"
+            && let Some(text) = record.attribute("TipoOperazione")
+        {
+            notices.push(sinba_operation(text));
+        }
         self.severities.weigh(&mut notices);
         notices
     }
@@ -107,6 +114,7 @@ pub static RULES: &[&Rule] = &[
     &sinba::REGIONE,
     &sinba::NOMENCLATORE,
     &pseudonym::DERIVED,
+    &sinba::OPERAZIONE,
 ];
 
 const fn rule(code: &'static str, severity: Severity, summary: &'static str, source: &'static str) -> Rule {

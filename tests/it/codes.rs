@@ -158,6 +158,18 @@ fn a_child_is_published_under_a_pseudonym_and_its_fiscal_code_is_nowhere() {
 }
 
 #[test]
+fn a_child_can_be_inserted_and_not_cancelled() {
+    let (_database, place) = place();
+    let table = MINORI.replace("CodiceFiscaleMinore;", "IDBeneficiario;bx201;");
+    let row = |operation: &str| table.replace("CNTLCU15E09H501T;", &format!("MIN-1;{operation};"));
+    let keep = |table: String| table.lines().take(2).collect::<Vec<_>>().join("\n");
+    for (operation, rule) in [("I", vec![]), ("", vec![]), ("C", vec!["SINBA-10 errore"])] {
+        place.file("minori.csv", keep(row(operation)));
+        assert_eq!(rules(&place, &["check", "minori.csv", "--ente", "H501"]), rule, "{operation}");
+    }
+}
+
+#[test]
 fn the_fiscal_code_of_a_child_is_no_less_secret_in_xml() {
     let (_database, place) = place();
     place.file(

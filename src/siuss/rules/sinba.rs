@@ -55,6 +55,25 @@ pub(super) static NOMENCLATORE: Rule = rule(
     "Fatti SIUSS, regola 16",
 );
 
+pub(super) static OPERAZIONE: Rule = rule(
+    "SINBA-10",
+    Severity::Errore,
+    "Un SINBA non ha TipoOperazione: si inserisce, e non si può cancellare",
+    "SINBA.xsd; Fatti SIUSS, SINBA (C)",
+);
+
+/// What is said of a SINBA that asks for the operation `text`.
+#[must_use]
+pub fn sinba_operation(text: &str) -> Notice {
+    Notice::new(
+        &OPERAZIONE,
+        "TipoOperazione",
+        text,
+        "Un minore in carico (SINBA) non ha un tipo di operazione: INPS non prevede che si cancelli.",
+        "Togliere la riga; se qualcosa è cambiato, inviarla di nuovo corretta e senza TipoOperazione.",
+    )
+}
+
 pub(super) fn check(record: &Sinba, nomenclatore: &Nomenclatore, notices: &mut Vec<Notice>) {
     let dati = &record.dati;
     let needed = [
