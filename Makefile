@@ -23,7 +23,7 @@ contract: ## Run schemathesis alone against a server with made-up benefits
 	scripts/contract-test.sh
 
 docs: ## Write the pages of docs/ that are generated from the code
-	WAAS_WRITE_DOCS=1 cargo test --locked --test it rules::the_page
+	WAAS_WRITE_DOCS=1 cargo test --locked --test it the_page_of
 
 fuzz: ## Run each fuzz target for five minutes (scripts/fuzz.sh runs some of them, for as long as you say)
 	@scripts/require.sh build

@@ -11,12 +11,12 @@ use crate::config::DpopPolicy;
 /// header carry it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Check {
+    /// No credential came in the query.
+    TokenInQuery,
     /// An `Authorization` header came with the call.
     CredentialsMissing,
     /// It came once.
     CredentialsRepeated,
-    /// No credential came in the query.
-    TokenInQuery,
     /// The scheme is `Bearer`.
     Scheme,
     /// The voucher is of a bounded size.
@@ -94,6 +94,50 @@ pub enum Check {
 }
 
 impl Check {
+    /// Every check, in order.
+    pub const ALL: [Self; 40] = [
+        Self::TokenInQuery,
+        Self::CredentialsMissing,
+        Self::CredentialsRepeated,
+        Self::Scheme,
+        Self::TokenTooLong,
+        Self::TokenMalformed,
+        Self::Algorithm,
+        Self::Type,
+        Self::Header,
+        Self::KeyId,
+        Self::KeysUnavailable,
+        Self::KeyUnknown,
+        Self::Signature,
+        Self::Issuer,
+        Self::Times,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::M2mToken,
+        Self::AsyncToken,
+        Self::DpopBound,
+        Self::DpopRequired,
+        Self::Audience,
+        Self::Purpose,
+        Self::Client,
+        Self::TokenId,
+        Self::Digest,
+        Self::Producer,
+        Self::Eservice,
+        Self::Descriptor,
+        Self::Consumer,
+        Self::Evidence,
+        Self::EvidenceKeysUnavailable,
+        Self::EvidenceSignature,
+        Self::DpopProof,
+        Self::DpopSignature,
+        Self::DpopTarget,
+        Self::DpopTime,
+        Self::DpopBinding,
+        Self::ProofsUnavailable,
+        Self::DpopReplay,
+    ];
+
     /// The stable code.
     #[must_use]
     pub fn code(self) -> &'static str {

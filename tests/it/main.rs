@@ -30,6 +30,7 @@ mod serving;
 mod siuss;
 mod store;
 mod support;
+mod threats;
 mod transport;
 mod vendor;
 mod verdicts;
