@@ -12,6 +12,7 @@ macro_rules! say {
 }
 
 mod apikey;
+mod benefits;
 mod calls;
 mod codes;
 mod config_check;
@@ -66,6 +67,7 @@ enum Command {
     Check(import::CheckArgs),
     Codes(codes::Args),
     Calls(calls::Args),
+    Benefits(benefits::Args),
     Apikey(apikey::Args),
     Inps(inps::Args),
     Voucher(voucher::Args),
@@ -153,6 +155,7 @@ pub fn main() -> ExitCode {
         Command::Import(args) => import::run(&args, &cli.globals),
         Command::Check(args) => import::check(&args),
         Command::Codes(args) => codes::run(&args, &cli.globals),
+        Command::Benefits(args) => benefits::run(&args, &cli.globals),
         Command::Apikey(args) => apikey::run(&args, &cli.globals),
         Command::Calls(args) => calls::run(&args, &cli.globals),
         Command::Inps(args) => inps::run(args),

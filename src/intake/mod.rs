@@ -9,6 +9,7 @@ mod csv;
 mod decode;
 mod json;
 mod mapping;
+mod repeated;
 pub mod report;
 mod xml;
 
@@ -22,6 +23,8 @@ use crate::siuss::pseudonym;
 use crate::siuss::record::Record;
 use crate::siuss::rules::Rulebook;
 use crate::siuss::split;
+
+use repeated::Seen;
 
 pub use json::{from_json, to_json};
 pub use mapping::{Mapping, MappingError};
@@ -209,19 +212,21 @@ pub fn read_from<'a, R: Read + Seek + 'a>(
     progress: impl Fn(u64) + 'a,
 ) -> Result<Box<dyn Iterator<Item = Taken> + 'a>, Vec<Notice>> {
     let cannot_read = |error: io::Error| vec![unreadable(&error)];
-    match format {
+    let taken: Box<dyn Iterator<Item = Taken> + 'a> = match format {
         Format::Csv => {
             let encoding = decode::csv_encoding(&mut source).map_err(cannot_read)??;
             let source = decode::Decoded::new(Counted { source, progress }, encoding);
-            Ok(Box::new(csv::Rows::new(source, options.mapping, options.rulebook)?))
+            Box::new(csv::Rows::new(source, options.mapping, options.rulebook)?)
         }
         Format::Xml => {
             let (encoding, declared) = decode::xml_encoding(&mut source).map_err(cannot_read)??;
             let source = decode::Decoded::new(Counted { source, progress }, encoding);
-            Ok(Box::new(xml::Records::new(source, declared, options.ente, options.rulebook)))
+            Box::new(xml::Records::new(source, declared, options.ente, options.rulebook))
         }
-        Format::Json => Ok(Box::new(json::Lines::new(Counted { source, progress }, options.rulebook))),
-    }
+        Format::Json => Box::new(json::Lines::new(Counted { source, progress }, options.rulebook)),
+    };
+    let (mut seen, rulebook) = (Seen::default(), options.rulebook);
+    Ok(Box::new(taken.map(move |taken| seen.look(taken, rulebook))))
 }
 
 /// What is said of a file that cannot be read.

@@ -8,13 +8,14 @@ mod importi;
 mod nascita;
 mod prestazione;
 mod residenza;
+mod ripetuto;
 mod severities;
 mod sinba;
 
-pub use sinba::sinba_operation;
-
 pub(super) use prestazione::other_months;
+pub use ripetuto::repeated;
 pub use severities::{Level, Severities, SeverityError};
+pub use sinba::sinba_operation;
 
 use super::element::Element;
 use super::notice::{Notice, Rule, Severity};
@@ -115,6 +116,7 @@ pub static RULES: &[&Rule] = &[
     &sinba::NOMENCLATORE,
     &pseudonym::DERIVED,
     &sinba::OPERAZIONE,
+    &ripetuto::RIPETUTO,
 ];
 
 const fn rule(code: &'static str, severity: Severity, summary: &'static str, source: &'static str) -> Rule {

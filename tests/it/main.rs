@@ -13,6 +13,7 @@
 
 mod api;
 mod audit;
+mod benefits;
 mod call_log;
 mod codes;
 mod config_example;

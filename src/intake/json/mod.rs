@@ -16,6 +16,7 @@ use serde_json::error::Category;
 use crate::siuss::notice::{Notice, Rule, Severity};
 use crate::siuss::rules::Rulebook;
 
+use super::repeated::Seen;
 use super::{Label, Taken};
 use tree::Tree;
 
@@ -141,7 +142,9 @@ pub fn from_json(body: &[u8], most: usize, rulebook: &Rulebook) -> Result<Vec<Ta
         let message = format!("L'elenco ha {} record: da 1 a {most}.", records.len());
         return Err(Notice::new(&TEXT, "corpo", "", message, "Dividere i record in più richieste."));
     }
-    Ok((1..).zip(records).map(|(place, tree)| judge(tree, place, rulebook)).collect())
+    let mut seen = Seen::default();
+    let judged = (1..).zip(records).map(|(place, tree)| judge(tree, place, rulebook));
+    Ok(judged.map(|taken| seen.look(taken, rulebook)).collect())
 }
 
 fn judge(tree: Tree, line: u64, rulebook: &Rulebook) -> Taken {
