@@ -6,12 +6,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{CliError, Globals};
 use crate::clock::Clock;
 use crate::config::{Config, EService};
-use crate::voucher::issuer::{self, Profile, Signer};
+use crate::voucher::forge::{self, Algorithm, Holder};
+use crate::voucher::issuer::{self, Draft, Profile, Signer};
 use crate::voucher::keys::{HttpsOrFile, KeySet, KeysStatus};
 use crate::voucher::verify::{Finding, Inspection, SetupError};
 use crate::voucher::{Dpop, Verifier};
@@ -26,7 +27,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Keygen(Keygen),
-    Issue(Issue),
+    Issue(Box<Issue>),
     Inspect(Inspect),
 }
 
@@ -58,7 +59,10 @@ struct Keygen {
   waas-comuni voucher issue --key keys/local/private.pem --issuer-config keys/local/issuer.toml
   waas-comuni voucher issue --key keys/local/private.pem --config waas-comuni.toml --eservice prova
   waas-comuni voucher issue --key keys/local/private.pem --issuer test.example.it --audience SIUSS \\
-      --claim 'aud=[\"ALTRO\"]' --claim exp=0 --header typ=JWT --without purposeId")]
+      --claim 'aud=[\"ALTRO\"]' --claim exp=0 --header typ=JWT --without purposeId
+  waas-comuni voucher issue --key keys/local/private.pem --issuer-config keys/local/issuer.toml --alg none
+  waas-comuni voucher issue --key keys/local/private.pem --issuer-config keys/local/issuer.toml \\
+      --dpop 'GET https://waas.comune.example.it/waas/v1/flussi' --evidence userID=1")]
 struct Issue {
     /// PEM file of the issuer's private key.
     #[arg(long, value_name = "FILE")]
@@ -87,6 +91,36 @@ struct Issue {
     /// Leave a claim out; may be repeated.
     #[arg(long, value_name = "CLAIM")]
     without: Vec<String>,
+    /// Sign with this algorithm, and say so in the header unless --header says otherwise.
+    #[arg(long, value_enum, default_value = "RS256")]
+    alg: Algorithm,
+    /// Sign this text as the header, whatever it is.
+    #[arg(long, value_name = "TEXT")]
+    raw_header: Option<String>,
+    /// Sign this text as the payload, whatever it is.
+    #[arg(long, value_name = "TEXT")]
+    raw_claims: Option<String>,
+    /// Put this in place of the signature.
+    #[arg(long, value_name = "TEXT")]
+    signature: Option<String>,
+    /// Bind the voucher to a key (DPoP), and print after it a proof for one call.
+    #[arg(long, value_name = "METHOD URL", value_parser = method_and_url)]
+    dpop: Option<(String, String)>,
+    /// PEM file of that private key, of the curve P-256; a new one otherwise.
+    #[arg(long, value_name = "FILE", requires = "dpop")]
+    dpop_key: Option<PathBuf>,
+    /// Set a claim of the proof, likewise; may be repeated.
+    #[arg(long, value_name = "NAME=JSON", value_parser = member, requires = "dpop")]
+    proof_claim: Vec<(String, Value)>,
+    /// Set a member of the proof's header, likewise; may be repeated.
+    #[arg(long, value_name = "NAME=JSON", value_parser = member, requires = "dpop")]
+    proof_header: Vec<(String, Value)>,
+    /// Leave a claim of the proof out; may be repeated.
+    #[arg(long, value_name = "CLAIM", requires = "dpop")]
+    proof_without: Vec<String>,
+    /// Tie the voucher to evidence with this claim (pattern AUDIT REST 02), and print the evidence last; may be repeated.
+    #[arg(long, value_name = "NAME=JSON", value_parser = member)]
+    evidence: Vec<(String, Value)>,
     /// Print the token with its header and claims as JSON.
     #[arg(long)]
     json: bool,
@@ -114,6 +148,11 @@ struct Inspect {
 fn member(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=JSON")?;
     Ok((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| json!(value))))
+}
+
+fn method_and_url(text: &str) -> Result<(String, String), &'static str> {
+    let (method, url) = text.split_once(' ').ok_or("write METHOD URL")?;
+    Ok((method.to_owned(), url.to_owned()))
 }
 
 pub(crate) fn run(args: Args, globals: &Globals) -> Result<ExitCode, CliError> {
@@ -147,18 +186,63 @@ impl Issue {
     fn run(self, globals: &Globals) -> Result<ExitCode, CliError> {
         let signer = Signer::read(&self.key).map_err(failed)?;
         let mut draft = signer.draft(&self.profile(globals)?, &Clock::System);
-        draft.header.extend(self.header);
-        draft.claims.extend(self.claim);
+        let holder = match (&self.dpop, &self.dpop_key) {
+            (None, _) => None,
+            (Some(_), Some(path)) => Some(Holder::read(path).map_err(failed)?),
+            (Some(_), None) => Some(Holder::generate().map_err(failed)?),
+        };
+        if let Some(holder) = &holder {
+            draft.claims.insert("cnf".to_owned(), holder.confirmation());
+        }
+        let mut evidence = None;
+        if !self.evidence.is_empty() {
+            let claims = Value::Object(self.evidence.iter().cloned().collect());
+            let (text, digest) = forge::evidence(&signer, &claims).map_err(failed)?;
+            draft.claims.insert("digest".to_owned(), digest);
+            evidence = Some(text);
+        }
+        draft.header.insert("alg".to_owned(), json!(self.alg.name()));
+        draft.header.extend(self.header.clone());
+        draft.claims.extend(self.claim.clone());
         draft.claims.retain(|name, _| !self.without.contains(name));
-        let (header, claims) = (draft.header.clone(), draft.claims.clone());
-        let token = draft.sign(&signer).map_err(failed)?;
+        let token = self.sign(&signer, &draft)?;
+        let proof = match (&holder, &self.dpop) {
+            (Some(holder), Some((method, url))) => Some(self.prove(holder, method, url, &token)?),
+            _ => None,
+        };
         let mut out = std::io::stdout().lock();
         if self.json {
-            writeln!(out, "{}", json!({ "token": token, "header": header, "claims": claims }))?;
+            let Draft { header, claims } = draft;
+            let made = json!({
+                "token": token, "header": header, "claims": claims, "dpop": proof, "evidence": evidence,
+            });
+            writeln!(out, "{made}")?;
         } else {
-            writeln!(out, "{token}")?;
+            for line in [Some(token), proof, evidence].into_iter().flatten() {
+                writeln!(out, "{line}")?;
+            }
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn sign(&self, signer: &Signer, draft: &Draft) -> Result<String, CliError> {
+        let text = |raw: &Option<String>, members: &Map<String, Value>| {
+            raw.clone().unwrap_or_else(|| Value::Object(members.clone()).to_string())
+        };
+        let (header, claims) = (text(&self.raw_header, &draft.header), text(&self.raw_claims, &draft.claims));
+        let token = self.alg.sign(signer.key(), &header, &claims).map_err(failed)?;
+        Ok(match (&self.signature, token.rsplit_once('.')) {
+            (Some(signature), Some((rest, _))) => format!("{rest}.{signature}"),
+            _ => token,
+        })
+    }
+
+    fn prove(&self, holder: &Holder, method: &str, url: &str, token: &str) -> Result<String, CliError> {
+        let mut proof = holder.draft(method, url, token, &Clock::System);
+        proof.header.extend(self.proof_header.clone());
+        proof.claims.extend(self.proof_claim.clone());
+        proof.claims.retain(|name, _| !self.proof_without.contains(name));
+        holder.sign(proof).map_err(failed)
     }
 
     fn profile(&self, globals: &Globals) -> Result<Profile, CliError> {

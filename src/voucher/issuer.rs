@@ -195,14 +195,15 @@ fn jwk(key: &Rsa<Private>) -> Value {
     jwk
 }
 
-fn encode(bytes: &[u8]) -> String {
+pub(super) fn encode(bytes: &[u8]) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// A key that signs vouchers.
 #[derive(Clone, Debug)]
 pub struct Signer {
-    signer: RsassaJwsSigner,
+    rs256: RsassaJwsSigner,
+    key: Rsa<Private>,
     jwk: Value,
 }
 
@@ -214,15 +215,25 @@ impl Signer {
 
     /// Reads the PEM file of a private RSA key.
     pub fn read(path: &Path) -> Result<Self, IssuerError> {
-        let pem = fs::read(path).map_err(|source| IssuerError::File { path: path.to_owned(), source })?;
-        let key = PKey::private_key_from_pem(&pem).and_then(|key| key.rsa());
+        Self::from_pem(&fs::read(path).map_err(|source| IssuerError::File { path: path.to_owned(), source })?)
+    }
+
+    /// A private RSA key in PEM.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, IssuerError> {
+        let key = PKey::private_key_from_pem(pem).and_then(|key| key.rsa());
         Self::of(&key.map_err(|error| IssuerError::Key(error.to_string()))?)
     }
 
     fn of(key: &Rsa<Private>) -> Result<Self, IssuerError> {
         let pem = PKey::from_rsa(key.clone())?.private_key_to_pem_pkcs8()?;
-        let signer = RS256.signer_from_pem(pem).map_err(|error| IssuerError::Key(error.to_string()))?;
-        Ok(Self { signer, jwk: jwk(key) })
+        let rs256 = RS256.signer_from_pem(pem).map_err(|error| IssuerError::Key(error.to_string()))?;
+        Ok(Self { rs256, key: key.clone(), jwk: jwk(key) })
+    }
+
+    /// The private key.
+    #[must_use]
+    pub fn key(&self) -> &Rsa<Private> {
+        &self.key
     }
 
     /// The public key, with its `kid`.
@@ -235,7 +246,7 @@ impl Signer {
     pub fn sign(&self, header: &str, payload: &str) -> Result<String, IssuerError> {
         let signed = format!("{}.{}", encode(header.as_bytes()), encode(payload.as_bytes()));
         let signature =
-            self.signer.sign(signed.as_bytes()).map_err(|error| IssuerError::Key(error.to_string()))?;
+            self.rs256.sign(signed.as_bytes()).map_err(|error| IssuerError::Key(error.to_string()))?;
         Ok(format!("{signed}.{}", encode(&signature)))
     }
 

@@ -9,6 +9,7 @@
 //! | [`dpop`] | the proofs that come with vouchers that are bound to a key |
 //! | [`evidence`] | what a consumer says of the person for whom it calls (`AUDIT_REST_02`) |
 //! | [`issuer`] | a local issuer, for tests and demonstrations |
+//! | [`forge`] | what such an issuer is asked for beyond honest vouchers: other algorithms, proofs, evidence |
 //!
 //! Of the private ones, `credentials` finds the token in what came with the call, `token` reads the compact form strictly, `rules` is the ordered list of what header and claims
 //! must satisfy, and `signature` turns JWKs into verifiers: there josekit verifies signatures, with the algorithm
@@ -19,6 +20,7 @@ pub mod claims;
 mod credentials;
 pub mod dpop;
 pub mod evidence;
+pub mod forge;
 pub mod issuer;
 pub mod keys;
 pub mod refusal;

@@ -38,5 +38,6 @@ mod verdicts;
 mod voucher;
 mod voucher_cli;
 mod voucher_corpus;
+mod voucher_issue;
 mod voucher_keys;
 mod voucher_live;
