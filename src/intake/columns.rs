@@ -88,23 +88,26 @@ impl Columns {
         let mut faults = Vec::new();
         let mut untold = 0_usize;
         for name in header {
+            // A hostile header has a million faults: only what is told is worth working out.
+            let told = faults.len() < MOST_FAULTS;
             let fault = match column(name.trim(), mapping) {
                 Ok(column) if column.name == pseudonym::SOURCE && !pseudonyms => {
-                    Some(Notice { line: Some(1), ..*pseudonym::without_key() })
+                    told.then(|| Notice { line: Some(1), ..*pseudonym::without_key() })
                 }
                 Ok(column) => {
-                    let twice = columns
-                        .iter()
-                        .any(|other| other.targets().any(|target| column.targets().any(|own| own == target)));
+                    let known = |own| columns.iter().any(|other| other.targets().any(|target| own == target));
+                    let twice = column.targets().any(known);
                     columns.push(column);
-                    twice.then(|| repeated(name))
+                    if !twice {
+                        continue;
+                    }
+                    told.then(|| repeated(name))
                 }
-                Err(fault) => Some(fault),
+                Err(field) => told.then(|| unknown(name.trim(), field)),
             };
             match fault {
-                Some(fault) if faults.len() < MOST_FAULTS => faults.push(fault),
-                Some(_) => untold += 1,
-                None => {}
+                Some(fault) => faults.push(fault),
+                None => untold += 1,
             }
         }
         if untold > 0 {
@@ -196,8 +199,8 @@ impl Column {
     }
 }
 
-/// The column called `name` in the file.
-fn column(name: &str, mapping: &Mapping) -> Result<Column, Notice> {
+/// The column called `name` in the file, or the field that it should contain and that does not exist.
+fn column<'a>(name: &'a str, mapping: &'a Mapping) -> Result<Column, &'a str> {
     let field = match mapping.field(name) {
         Some("") => return Ok(Column { name: name.to_owned(), ps: None, sinba: None }),
         Some(field) => field,
@@ -220,7 +223,7 @@ fn column(name: &str, mapping: &Mapping) -> Result<Column, Notice> {
     let field = ps.or(sinba).map_or(field, |target| target.name);
     let column = Column { name: field.to_owned(), ps: ps.or(ps_list), sinba: sinba.or(sinba_list) };
     if column.ps.is_none() && column.sinba.is_none() {
-        return Err(unknown(name, field));
+        return Err(field);
     }
     Ok(column)
 }

@@ -194,6 +194,7 @@ fn what_cannot_be_read_is_refused_clearly_and_harms_nothing_else() {
     let mut huge_row = good.clone().into_bytes();
     huge_row.extend(std::iter::repeat_n(b'x', 3 << 20));
     let million = "colonna;".repeat(1_000_000);
+    let many = "colonna;".repeat(100_000);
     let bomb =
         "<!DOCTYPE l [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;\">]><Flusso>&b;</Flusso>";
     let deep = format!("<Flusso xmlns=\"http://inps.it/Casellario\">{}", "<a>".repeat(100_000));
@@ -211,6 +212,7 @@ fn what_cannot_be_read_is_refused_clearly_and_harms_nothing_else() {
         ("near.csv", &good.replace("Cognome", "Cognomee").into_bytes(), 1, "Forse è Cognome"),
         ("huge.csv", &huge_row, 3, "fine della riga"),
         ("million.csv", million.as_bytes(), 1, "fine della riga"),
+        ("many.csv", many.as_bytes(), 1, "altre 99981 colonne"),
         ("quote.csv", &format!("{good}\"{}", "y;\n".repeat(1 << 20)).into_bytes(), 3, "fine della riga"),
         ("utf16.csv", b"\xFF\xFEC\0o\0", 1, "UTF-16"),
         (
