@@ -3,7 +3,7 @@
 BIN := target/debug/waas-comuni
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test contract docs fuzz lint
+.PHONY: help demo test contract docs fuzz bench lint
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -24,6 +24,10 @@ contract: ## Run schemathesis alone against a server with made-up benefits
 
 docs: ## Write the pages of docs/ that are generated from the code
 	WAAS_WRITE_DOCS=1 cargo test --locked --test it the_page_of
+
+bench: ## Measure: what the product costs beside what it is made of, on both databases; some minutes
+	@scripts/require.sh test
+	scripts/bench.sh
 
 fuzz: ## Run each fuzz target for five minutes (scripts/fuzz.sh runs some of them, for as long as you say)
 	@scripts/require.sh build
