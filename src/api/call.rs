@@ -1,25 +1,25 @@
-//! One call, from its arrival to its answer: id, route, endpoint, log entry, headers.
+//! One call and its answer: id, log entry, headers.
 //!
 //! An endpoint gives a [`Reply`]. Whether the reply may leave is decided here, in one place: a call with a verified
 //! voucher is answered after its entry in the call log is durable, or with 503; any other call is noted and answered.
+//! Which endpoint answers is decided by the listener that the call came to.
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
-use actix_web::web::{Bytes, Data, Payload};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::limit::Refused;
+use super::client;
 use super::problem::{Kind, Problem};
-use super::route::{Operation, Route};
-use super::server::{EService, Service};
-use super::{client, esiti, flussi, openapi, status, unread};
+use super::route::Operation;
+use super::service::{EService, Service};
 use crate::call_log::{Caller, Charge, Disclosed, EXCEEDED, Entry, Quota};
-use crate::voucher::{ClaimsRead, Credentials, Evidence, Voucher, evidence};
+use crate::voucher::{ClaimsRead, Evidence, Voucher};
 
 /// Seconds that the contract lets `X-RateLimit-Reset` and `Retry-After` say at most.
 const LONGEST_WAIT: u32 = 3600;
@@ -30,9 +30,11 @@ const LARGEST_LIMIT: u32 = 100_000;
 pub(super) struct Call {
     /// Its id, in the log and in the answer.
     pub(super) id: Uuid,
-    instant: Timestamp,
+    /// When it arrived.
+    pub(super) instant: Timestamp,
     started: Instant,
-    client: Option<IpAddr>,
+    /// Where it came from.
+    pub(super) client: Option<IpAddr>,
 }
 
 /// What an endpoint answers, and what the log keeps of it.
@@ -95,8 +97,13 @@ impl Reply {
         self
     }
 
+    /// A refusal by the voucher's checks, with what could be read of the voucher.
+    pub(super) fn refused(problem: Problem, check: &'static str, claims: ClaimsRead) -> Self {
+        Self { voucher_check: Some(check), claims, ..Self::from(problem) }
+    }
+
     /// The same answer, to the call that came with `voucher`.
-    fn to(mut self, voucher: &Voucher) -> Self {
+    pub(super) fn to(mut self, voucher: &Voucher) -> Self {
         self.claims = voucher.claims_read();
         self.producer_id = voucher.producer_id;
         self.evidence = voucher.evidence.clone().unwrap_or_default();
@@ -104,7 +111,7 @@ impl Reply {
         self
     }
 
-    fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         match &self.body {
             Ok((status, ..)) => *status,
             Err(problem) => problem.kind.status(),
@@ -121,164 +128,6 @@ impl From<Problem> for Reply {
         let code = problem.code;
         Self::new(Err(problem), code)
     }
-}
-
-/// Answers every call of the public listener.
-pub(super) async fn handle(
-    request: HttpRequest,
-    mut payload: Payload,
-    service: Data<Service>,
-) -> HttpResponse {
-    let response = answer(&request, &mut payload, &service).await;
-    if request.headers().contains_key(header::TRANSFER_ENCODING) {
-        unread::hold(response, payload)
-    } else {
-        response
-    }
-}
-
-async fn answer(request: &HttpRequest, payload: &mut Payload, service: &Service) -> HttpResponse {
-    let call = Call::arrived(service, request);
-    let path = request.path();
-    if let Some(seconds) = service.limit.refuse(call.client, call.instant) {
-        let (eservice, operation) = match service.routes.find(path) {
-            Route::Operation(eservice, operation) => (Some(eservice), Some(operation)),
-            Route::Unknown(_) | Route::Nowhere => (None, None),
-        };
-        let quota = total_quota(service, eservice, operation).await;
-        return call.response(service, over_address_limit(seconds).into(), quota);
-    }
-    let (eservice, operation, reply) = match service.routes.find(path) {
-        Route::Operation(eservice, operation) => {
-            let reply = if request.method().as_str() == operation.method() {
-                endpoint(&call, service, eservice, operation, request, payload).await
-            } else {
-                method_not_allowed(operation).into()
-            };
-            (Some(eservice), Some(operation), reply)
-        }
-        Route::Unknown(eservice) => (Some(eservice), None, not_found().into()),
-        Route::Nowhere => (None, None, not_found().into()),
-    };
-    call.finish(service, eservice, operation, request, reply).await
-}
-
-/// The figures for a caller who is not known, where the contract announces any.
-async fn total_quota(
-    service: &Service,
-    eservice: Option<&EService>,
-    operation: Option<Operation>,
-) -> Option<Quota> {
-    match (eservice, operation) {
-        (Some(eservice), Some(Operation::Flussi | Operation::Esiti)) => eservice.total_quota(service).await,
-        _ => None,
-    }
-}
-
-/// Logs what was refused for its address: one entry says how many calls there were in a minute.
-pub(super) async fn summarise(service: &Service, refused: Vec<Refused>) {
-    for Refused { address, minute, calls } in refused {
-        let reply = Reply::from(over_address_limit(60));
-        let entry = Entry {
-            eservice: None,
-            instant: minute,
-            request_id: Uuid::new_v4().to_string(),
-            method: "-".to_owned(),
-            path: "-".to_owned(),
-            query: None,
-            status: reply.status().as_u16(),
-            outcome: reply.outcome,
-            client_ip: address,
-            caller: Caller::default(),
-            voucher_check: None,
-            since: None,
-            limit: None,
-            count: Some(calls),
-            disclosed: None,
-            duration: Duration::ZERO,
-            bytes: None,
-        };
-        tracing::warn!(address = address.map(tracing::field::display), calls, %minute, "calls were refused for their address");
-        if let Err(error) = service.appender.note(entry).await {
-            tracing::error!(%error, "the calls refused to an address cannot be logged");
-        }
-    }
-}
-
-async fn endpoint(
-    call: &Call,
-    service: &Service,
-    eservice: &EService,
-    operation: Operation,
-    request: &HttpRequest,
-    payload: &mut Payload,
-) -> Reply {
-    match operation {
-        Operation::Status => status::get(call, service).await,
-        Operation::OpenApi => openapi::get(eservice),
-        Operation::Flussi | Operation::Esiti => {
-            let voucher = match verify(eservice, request).await {
-                Ok(voucher) => voucher,
-                Err(reply) => return reply,
-            };
-            let reply =
-                match service.appender.quota(eservice.id, Some(consumer(&voucher)), eservice.limits).await {
-                    Ok(quota) if quota.remaining == 0 => over_threshold(Some(quota)).into(),
-                    Ok(_) if operation == Operation::Flussi => {
-                        flussi::get(service, eservice, request.query_string()).await
-                    }
-                    Ok(_) => esiti::post(call, service, eservice, request, payload).await,
-                    Err(error) => {
-                        tracing::error!(request_id = %call.id, %error, "the thresholds cannot be read");
-                        Problem::unavailable("database_unavailable").into()
-                    }
-                };
-            reply.to(&voucher)
-        }
-    }
-}
-
-/// Lets in a call that carries a voucher for `eservice`.
-async fn verify(eservice: &EService, request: &HttpRequest) -> Result<Voucher, Reply> {
-    let credentials = Credentials {
-        authorization: request.headers().get_all(header::AUTHORIZATION).map(HeaderValue::as_bytes).collect(),
-        dpop: request.headers().get_all("DPoP").map(HeaderValue::as_bytes).collect(),
-        evidence: request.headers().get_all(evidence::HEADER).map(HeaderValue::as_bytes).collect(),
-        method: request.method().as_str(),
-        path: request.path(),
-        query: request.query_string(),
-    };
-    eservice.verifier.verify(&credentials).await.map_err(|refusal| {
-        let kind = match refusal.check.status() {
-            403 => Kind::Forbidden,
-            503 => Kind::Unavailable,
-            _ => Kind::Unauthorized,
-        };
-        let mut problem = Problem::new(kind, "voucher_refused", sentence(&refusal.detail));
-        if let Some(challenge) = refusal.www_authenticate()
-            && let Ok(value) = HeaderValue::from_str(&challenge)
-        {
-            problem = problem.with_header(header::WWW_AUTHENTICATE, value);
-        }
-        if let Some(seconds) = refusal.retry_after() {
-            problem = problem.with_header(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        let mut reply = Reply::from(problem);
-        reply.voucher_check = Some(refusal.check.code());
-        reply.claims = refusal.claims;
-        reply
-    })
-}
-
-/// `text` with a capital at its beginning and a full stop at its end.
-fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    let mut sentence: String =
-        characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default();
-    if !sentence.ends_with('.') {
-        sentence.push('.');
-    }
-    sentence
 }
 
 impl Call {
@@ -331,7 +180,7 @@ impl Call {
     }
 
     /// Writes the log entry, and gives the answer that may leave.
-    async fn finish(
+    pub(super) async fn finish(
         self,
         service: &Service,
         eservice: Option<&EService>,
@@ -425,7 +274,7 @@ impl Call {
         }
     }
 
-    fn response(&self, service: &Service, reply: Reply, quota: Option<Quota>) -> HttpResponse {
+    pub(super) fn response(&self, service: &Service, reply: Reply, quota: Option<Quota>) -> HttpResponse {
         let mut response = match reply.body {
             Ok((status, _, _)) if status == StatusCode::NO_CONTENT => HttpResponse::new(status),
             Ok((status, content_type, body)) => {
@@ -469,27 +318,21 @@ fn without_tokens(query: &str) -> String {
     query.split('&').map(pair).collect::<Vec<_>>().join("&")
 }
 
+/// The figures for a caller who is not known, where the contract announces any.
+pub(super) async fn total_quota(
+    service: &Service,
+    eservice: Option<&EService>,
+    operation: Option<Operation>,
+) -> Option<Quota> {
+    match (eservice, operation) {
+        (Some(eservice), Some(Operation::Flussi | Operation::Esiti)) => eservice.total_quota(service).await,
+        _ => None,
+    }
+}
+
 /// Under whose name the call counts: PDND has said `consumerId` since July 2025, and `client_id` always.
-fn consumer(voucher: &Voucher) -> String {
+pub(super) fn consumer(voucher: &Voucher) -> String {
     voucher.consumer_id.unwrap_or(voucher.client_id).to_string()
-}
-
-fn not_found() -> Problem {
-    Problem::new(Kind::NotFound, "not_found", "Questo indirizzo non esiste: controllare il percorso.")
-}
-
-fn method_not_allowed(operation: Operation) -> Problem {
-    let detail = format!("Questo indirizzo risponde solo al metodo {}.", operation.method());
-    Problem::new(Kind::MethodNotAllowed, "method_not_allowed", detail)
-        .with_header(header::ALLOW, HeaderValue::from_static(operation.method()))
-}
-
-/// The refusal of a call whose address has had too many.
-fn over_address_limit(seconds: u32) -> Problem {
-    let detail = "Da questo indirizzo arrivano troppe chiamate senza un voucher valido: riprendere fra un minuto, con \
-                  un voucher di PDND.";
-    Problem::new(Kind::TooManyRequests, "address_limit", detail)
-        .with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
 }
 
 /// The refusal of a call beyond a threshold.

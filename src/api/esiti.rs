@@ -6,7 +6,7 @@ use actix_web::web::{Bytes, Payload};
 
 use super::call::{Call, Details, Reply};
 use super::problem::Problem;
-use super::server::{EService, Service};
+use super::service::{EService, Service};
 use super::{body, outcomes};
 
 /// Bytes of a body: a hundred outcomes, with ten thousand each to spare.

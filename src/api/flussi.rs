@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::call::{Details, Reply};
 use super::problem::Problem;
 use super::query::Query;
-use super::server::{EService, Service};
+use super::service::{EService, Service};
 use crate::call_log::Disclosed;
 use crate::registry::PublishedFlusso;
 

@@ -5,7 +5,7 @@ use actix_web::web::Data;
 use serde_json::json;
 
 use super::problem::{Kind, Problem};
-use super::server::Service;
+use super::service::Service;
 
 /// The process runs.
 pub(super) async fn live() -> HttpResponse {

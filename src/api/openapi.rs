@@ -4,7 +4,7 @@
 use actix_web::http::StatusCode;
 
 use super::call::Reply;
-use super::server::EService;
+use super::service::EService;
 use crate::config;
 
 /// The contract, with the values of an invented ente.

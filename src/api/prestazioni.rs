@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::body;
 use super::call::{Call, Details, Reply};
 use super::problem::{Kind, Problem};
-use super::server::{EService, Service};
+use super::service::{EService, Service};
 use super::unread;
 use crate::codes::CodesError;
 use crate::intake::{self, Taken};

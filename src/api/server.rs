@@ -3,26 +3,27 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::Compress;
-use actix_web::web::{self, Bytes, Data};
+use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer};
 use tokio::task::JoinHandle;
 
 use super::limit::AddressLimit;
 use super::route::Routes;
+use super::service::{EService, Service};
 use super::tls::{self, TlsError};
-use super::{call, health, openapi, prestazioni};
-use crate::call_log::{Appender, Limits, Quota};
+use super::{health, openapi, prestazioni, public};
+use crate::call_log::{Appender, Limits};
 use crate::clock::Clock;
 use crate::codes::RulesInForce;
+use crate::config::Config;
 use crate::config::check::{self, Finding, Network, Severity};
-use crate::config::{self, Config};
 use crate::registry::Registry;
-use crate::store::{EserviceId, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::voucher::Verifier;
 use crate::voucher::keys::{Fetch, HttpsOrFile, Refresher};
 use crate::voucher::verify::SetupError;
@@ -35,57 +36,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Connections of one worker.
 const MOST_CONNECTIONS: usize = 4096;
-/// How long the figures told to a caller who is not known yet may be old.
-const QUOTA_AGE: Duration = Duration::from_secs(5);
-
 /// How often it is looked whether a minute is over in which calls were refused for their address.
 const SUMMARY_TICK: Duration = Duration::from_secs(5);
-
-/// What the calls share.
-pub(super) struct Service {
-    pub(super) routes: Routes<EService>,
-    pub(super) registry: Registry,
-    pub(super) appender: Appender,
-    pub(super) clock: Clock,
-    pub(super) trusted_proxies: Vec<Network>,
-    pub(super) limit: AddressLimit,
-    pub(super) over_tls: bool,
-    pub(super) rules: Arc<RulesInForce>,
-    pub(super) store: Store,
-}
-
-impl Service {
-    /// Whether the database answers.
-    pub(super) async fn ping(&self) -> Result<(), StoreError> {
-        self.store.ping_async().await
-    }
-}
-
-/// One e-service, ready to answer.
-pub(super) struct EService {
-    pub(super) config: config::EService,
-    pub(super) id: EserviceId,
-    pub(super) verifier: Verifier,
-    pub(super) limits: Limits,
-    pub(super) openapi: Bytes,
-    total: Mutex<Option<(Instant, Quota)>>,
-}
-
-impl EService {
-    /// The figures of all consumers together, some seconds old at most: a storm of calls without a voucher costs one
-    /// look into the database now and then.
-    pub(super) async fn total_quota(&self, service: &Service) -> Option<Quota> {
-        let known = *self.total.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, quota)) = known
-            && at.elapsed() < QUOTA_AGE
-        {
-            return Some(quota);
-        }
-        let quota = service.appender.quota(self.id, None, self.limits).await.ok()?;
-        *self.total.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), quota));
-        Some(quota)
-    }
-}
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -141,7 +93,7 @@ impl Running {
             }
         }
         self.summaries.abort();
-        call::summarise(&self.service, self.service.limit.close()).await;
+        public::summarise(&self.service, self.service.limit.close()).await;
         self.service.appender.shutdown().await;
     }
 }
@@ -181,7 +133,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
         App::new()
             .wrap(Compress::default())
             .app_data(Data::clone(&shared))
-            .default_service(web::to(call::handle))
+            .default_service(web::to(public::handle))
     })
     .client_request_timeout(HEAD_TIMEOUT)
     .keep_alive(KEEP_ALIVE)
@@ -229,7 +181,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
 async fn summarise(service: Data<Service>) {
     loop {
         tokio::time::sleep(SUMMARY_TICK).await;
-        call::summarise(&service, service.limit.take_refused(service.clock.now())).await;
+        public::summarise(&service, service.limit.take_refused(service.clock.now())).await;
     }
 }
 

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 
 use super::call::{Call, Reply};
 use super::problem::{self, Problem};
-use super::server::Service;
+use super::service::Service;
 
 pub(super) async fn get(call: &Call, service: &Service) -> Reply {
     if let Err(error) = service.ping().await {

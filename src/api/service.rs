@@ -1,0 +1,66 @@
+//! What the calls share: the rooms that answer them, and the e-services.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use actix_web::web::Bytes;
+
+use super::limit::AddressLimit;
+use super::route::Routes;
+use crate::call_log::{Appender, Limits, Quota};
+use crate::clock::Clock;
+use crate::codes::RulesInForce;
+use crate::config;
+use crate::config::check::Network;
+use crate::registry::Registry;
+use crate::store::{EserviceId, Store, StoreError};
+use crate::voucher::Verifier;
+
+/// How long the figures told to a caller who is not known yet may be old.
+const QUOTA_AGE: Duration = Duration::from_secs(5);
+
+/// What the calls share.
+pub(super) struct Service {
+    pub(super) routes: Routes<EService>,
+    pub(super) registry: Registry,
+    pub(super) appender: Appender,
+    pub(super) clock: Clock,
+    pub(super) trusted_proxies: Vec<Network>,
+    pub(super) limit: AddressLimit,
+    pub(super) over_tls: bool,
+    pub(super) rules: Arc<RulesInForce>,
+    pub(super) store: Store,
+}
+
+impl Service {
+    /// Whether the database answers.
+    pub(super) async fn ping(&self) -> Result<(), StoreError> {
+        self.store.ping_async().await
+    }
+}
+
+/// One e-service, ready to answer.
+pub(super) struct EService {
+    pub(super) config: config::EService,
+    pub(super) id: EserviceId,
+    pub(super) verifier: Verifier,
+    pub(super) limits: Limits,
+    pub(super) openapi: Bytes,
+    pub(super) total: Mutex<Option<(Instant, Quota)>>,
+}
+
+impl EService {
+    /// The figures of all consumers together, some seconds old at most: a storm of calls without a voucher costs one
+    /// look into the database now and then.
+    pub(super) async fn total_quota(&self, service: &Service) -> Option<Quota> {
+        let known = *self.total.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, quota)) = known
+            && at.elapsed() < QUOTA_AGE
+        {
+            return Some(quota);
+        }
+        let quota = service.appender.quota(self.id, None, self.limits).await.ok()?;
+        *self.total.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), quota));
+        Some(quota)
+    }
+}
