@@ -5,6 +5,8 @@
 //! and on some thousands of mutations of them. A target is its function here, its line in [`TARGETS`], its file in
 //! `fuzz/targets/` with a `[[bin]]` in `fuzz/Cargo.toml`, and its seeds in `fuzz/seeds/`; a test holds the four together.
 
+mod door;
+
 use std::io::Cursor;
 use std::sync::LazyLock;
 
@@ -19,6 +21,8 @@ use waas_comuni::siuss::rules::Rulebook;
 use waas_comuni::siuss::values::{CodiceFiscale, Value};
 use waas_comuni::siuss::xml::{self, Document, Encoding};
 
+pub use door::{opens, voucher, voucher_claims};
+
 /// What a target does with its input.
 pub type Body = fn(&[u8]);
 
@@ -29,6 +33,8 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("esiti", esiti),
     ("json", json),
     ("query", query),
+    ("voucher", voucher),
+    ("voucher_claims", voucher_claims),
     ("xml_documento", xml_documento),
     ("xml_flusso", xml_flusso),
     ("xml_intake", xml_intake),

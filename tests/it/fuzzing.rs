@@ -91,6 +91,16 @@ const TOKENS: &[&[u8]] = &[
     b"IDBeneficiario",
     b"=1+1",
     b"LMNPQRSTUV",
+    b"Bearer ",
+    b"DPoP ",
+    b"\nA",
+    b"\nD",
+    b"\nE",
+    b"eyJhbGciOiJub25lIn0.",
+    b"access%5ftoken=",
+    b"\"exp\":",
+    b"\"cnf\":{},",
+    b"\"\\u0061ud\":",
 ];
 
 fn seeds(target: &str) -> Vec<Vec<u8>> {
@@ -149,6 +159,17 @@ fn run(target: &str) {
     }
 }
 
+/// What is fuzzed is the whole way of a voucher, to its end: with seeds that are turned away at once it would be nothing.
+#[test]
+fn the_good_calls_among_the_seeds_are_let_in() {
+    for (name, opens) in
+        [("bearer", true), ("dpop", true), ("evidenza", true), ("nella-query", false), ("spazzatura", false)]
+    {
+        let call = fs::read(fuzz("seeds/voucher").join(name)).unwrap();
+        assert_eq!(targets::opens(&call), opens, "{name}");
+    }
+}
+
 macro_rules! targets {
     ($($target:ident)+) => {
         $(#[test]
@@ -184,6 +205,8 @@ targets! {
     esiti
     json
     query
+    voucher
+    voucher_claims
     xml_documento
     xml_flusso
     xml_intake
