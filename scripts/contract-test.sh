@@ -8,8 +8,10 @@ bin=$PWD/target/debug/waas-comuni
 folder=target/contract
 rm -rf "$folder"
 mkdir -p "$folder"
+# It is read before the server, which starts in the background, has made it.
+: >"$folder/story"
 
-"$bin" demo --dir "$folder/demo" >"$folder/story" 2>&1 &
+"$bin" demo --dir "$folder/demo" >>"$folder/story" 2>&1 &
 server=$!
 trap 'kill "$server" 2>/dev/null || true; wait "$server" || true' EXIT
 base_url=""
