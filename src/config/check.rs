@@ -1,10 +1,11 @@
 //! What is wrong with a configuration, and what is risky: `config check`, and the first thing that `serve` does.
 //!
-//! Findings about the configuration alone. What only a running deployment can tell (is the database there, are the
+//! Findings about the configuration and the files of keys and secrets that it names. What only a running deployment can tell (is the database there, are the
 //! keys fresh) is not judged here.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -51,6 +52,7 @@ impl Finding {
 pub fn check(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     check_listeners(config, &mut findings);
+    check_secret_files(config, &mut findings);
     if config.call_log.checkpoint_key.is_none() {
         findings.push(Finding::risky(
             "call_log.checkpoint_key",
@@ -111,6 +113,27 @@ fn check_records(config: &Config, findings: &mut Vec<Finding>) {
             format!("the key is shorter than {} characters", pseudonym::SHORTEST_KEY),
             "make one with `openssl rand -hex 32`, and keep a copy: with another key, children get other codes",
         ));
+    }
+}
+
+/// Finds keys and secrets that other users of the machine can read. A file that is not there is for `serve` to miss.
+fn check_secret_files(config: &Config, findings: &mut Vec<Finding>) {
+    let files = [
+        ("database.url_file", config.database.url_file.as_ref()),
+        ("api.tls.key", config.api.tls.as_ref().map(|tls| &tls.key)),
+        ("call_log.checkpoint_key", config.call_log.checkpoint_key.as_ref()),
+    ];
+    for (key, path) in files {
+        if let Some(path) = path
+            && let Ok(metadata) = path.metadata()
+            && metadata.permissions().mode() & 0o077 != 0
+        {
+            findings.push(Finding::risky(
+                key,
+                format!("others on this machine can read {}", path.display()),
+                format!("chmod 600 {}", path.display()),
+            ));
+        }
     }
 }
 

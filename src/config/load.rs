@@ -76,7 +76,7 @@ fn key_path(variable: &str) -> String {
     path
 }
 
-/// Replaces `KEY_file` by `KEY` with the file's content, without its last line break.
+/// Gives `KEY` the content of the file that `KEY_file` names, without its last line break.
 fn resolve_secret_file(settings: config::Config, key: &str) -> Result<config::Config, ConfigError> {
     let file_key = format!("{key}_file");
     let Ok(path) = settings.get_string(&file_key) else {
@@ -91,7 +91,6 @@ fn resolve_secret_file(settings: config::Config, key: &str) -> Result<config::Co
         && let Some(value) = root.remove(section)
     {
         let mut table = value.into_table()?;
-        table.remove(&format!("{name}_file"));
         table.insert(name.to_owned(), Value::from(secret.trim_end_matches(['\r', '\n'])));
         root.insert(section.to_owned(), Value::from(table));
     }

@@ -48,6 +48,8 @@ pub struct Config {
 pub struct Database {
     /// `sqlite://PATH` or `postgres://…`; it may carry a password.
     pub url: SecretString,
+    /// The file that `url` was read from, if it was.
+    pub url_file: Option<PathBuf>,
     /// How many connections this process opens at most (PostgreSQL), or how many readers (SQLite).
     pub connections: u32,
     /// Seconds that a call waits for a connection, or a statement for its result, before it is given up.
@@ -56,7 +58,12 @@ pub struct Database {
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: "sqlite://data/waas-comuni.db".into(), connections: 8, timeout_seconds: 5 }
+        Self {
+            url: "sqlite://data/waas-comuni.db".into(),
+            url_file: None,
+            connections: 8,
+            timeout_seconds: 5,
+        }
     }
 }
 

@@ -232,6 +232,11 @@ fn the_environment_lays_over_the_file() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("waas@comune.prova.it"), "{text}");
     assert!(text.contains("https://waas.comune.prova.it/waas/v1"), "{text}");
+    let mut check = place.command(&["config", "check", "--strict"]);
+    let check = check.env("WAAS__DATABASE__URL_FILE", &secret).output().unwrap();
+    assert_eq!(check.status.code(), Some(1));
+    let said = String::from_utf8(check.stdout).unwrap();
+    assert!(said.contains("database.url_file: others on this machine can read"), "{said}");
     let mut twice = place.command(&["openapi"]);
     twice.env("WAAS__DATABASE__URL", "sqlite://x").env("WAAS__DATABASE__URL_FILE", &secret);
     let twice = twice.output().unwrap();
