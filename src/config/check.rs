@@ -122,6 +122,7 @@ fn check_secret_files(config: &Config, findings: &mut Vec<Finding>) {
         ("database.url_file", config.database.url_file.as_ref()),
         ("api.tls.key", config.api.tls.as_ref().map(|tls| &tls.key)),
         ("call_log.checkpoint_key", config.call_log.checkpoint_key.as_ref()),
+        ("sinba.pseudonym_key_file", config.sinba.pseudonym_key_file.as_ref()),
     ];
     for (key, path) in files {
         if let Some(path) = path

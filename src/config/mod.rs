@@ -146,6 +146,8 @@ impl Default for CallLog {
 pub struct Sinba {
     /// The key that makes a child's pseudonym of its fiscal code.
     pub pseudonym_key: Option<SecretString>,
+    /// The file that `pseudonym_key` was read from, if it was.
+    pub pseudonym_key_file: Option<PathBuf>,
 }
 
 /// PDND's environment, which implies an issuer and the address of its keys; or a local issuer for trying things out.
