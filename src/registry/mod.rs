@@ -29,7 +29,8 @@ pub use status::Counts;
 use crate::siuss::notice::{Notice, Rule};
 
 /// The rules about what the registry holds.
-pub static RULES: &[&Rule] = &[&plan::NOT_HELD, &plan::NOT_CANCELLABLE, &plan::WITHDRAWN];
+pub static RULES: &[&Rule] =
+    &[&plan::NOT_HELD, &plan::NOT_CANCELLABLE, &plan::WITHDRAWN, &plan::OTHER_CONTENT];
 
 /// The registry of benefits. Clones share the database's connections.
 #[derive(Clone, Debug)]

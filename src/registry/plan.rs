@@ -29,6 +29,14 @@ pub(super) static WITHDRAWN: Rule = Rule {
     source: "Specifica WaaS.Comuni: una correzione è una cancellazione seguita da un inserimento",
 };
 
+/// A withdrawal that describes another content than the one in force.
+pub(super) static OTHER_CONTENT: Rule = Rule {
+    code: "REG-04",
+    severity: Severity::Errore,
+    summary: "Una riga con TipoOperazione C descrive la prestazione come è stata inviata.",
+    source: "Fatti SIUSS, «Life of a record»: una cancellazione ripete ciò che fu inviato",
+};
+
 /// What identifies a record, and what tells whether it changed.
 pub(super) struct Keys {
     pub(super) identity: Fingerprint,
@@ -113,6 +121,9 @@ impl<'a> Plan<'a> {
     pub(super) fn add(&mut self, record: &'a Record, keys: &Keys) -> Outcome {
         let held = self.benefits.get(&keys.identity).map(|held| (held.stato, held.content, held.in_force));
         match (record.operazione(), held) {
+            (TipoOperazione::Cancellazione, Some((Stato::Active, content, _))) if content != keys.content => {
+                Outcome::Refused(Box::new(other_content()))
+            }
             (TipoOperazione::Cancellazione, _) => self.withdraw(keys.identity, record.tipo()),
             (TipoOperazione::Inserimento, None | Some((Stato::Withdrawn, _, _))) => {
                 Outcome::New(self.insert(record, keys))
@@ -206,6 +217,17 @@ fn not_held() -> Notice {
         "La prestazione da ritirare non è nel registro: non risulta mai pubblicata con questo codice fiscale, codice \
          prestazione, protocollo e data.",
         "Controllare che questi dati siano quelli con cui fu inviata; se non fu mai inviata, togliere la riga.",
+    )
+}
+
+fn other_content() -> Notice {
+    Notice::new(
+        &OTHER_CONTENT,
+        "TipoOperazione",
+        "C",
+        "La prestazione è nel registro, ma con un contenuto diverso da quello di questa riga.",
+        "Se la riga descrive una versione già sostituita non c'è nulla da fare; per ritirare quella in vigore, \
+         descriverla com'è, o usare `benefits withdraw`.",
     )
 }
 

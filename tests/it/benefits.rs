@@ -173,4 +173,19 @@ fn a_file_that_contradicts_itself_is_warned_about() {
     let before = feed(&database).len();
     assert_eq!(place.run(&["import", "c.jsonl", "--ente", "H501"]).code, 3);
     assert_eq!(feed(&database).len(), before + 1, "raised, it refuses the second");
+
+    // A withdrawal describes what is in force: one of an earlier version harms nothing, however often it comes.
+    let mut superseded = borsa("7");
+    superseded["Beneficiario"]["PrestazioniSociali"]["TipoOperazione"] = json!("C");
+    place.file("d.jsonl", lines(&[superseded, amount(&borsa("7"), "601.00")]));
+    assert_eq!(
+        place.run(&["import", "d.jsonl", "--ente", "H501"]).code,
+        0,
+        "a correction as a file states it"
+    );
+    let corrected = feed(&database).len();
+    assert_eq!(corrected, before + 3);
+    let again = place.run(&["import", "d.jsonl", "--ente", "H501"]);
+    assert!(again.stdout.contains("REG-04"), "{again:?}");
+    assert_eq!(feed(&database).len(), corrected, "imported again, it changes nothing");
 }

@@ -74,9 +74,11 @@ on_both_databases! {
             insertion: "H501.PS.20260301.0000003".into(),
         };
         assert_eq!(it.publish(from_ref(&dear)), [changed]);
-        // A withdrawal repeats what was sent, whatever else its row says.
+        // A withdrawal describes what is in force: one of an earlier version withdraws nothing.
+        let superseded = it.publish(&[withdrawn(&cheap)]);
+        assert!(matches!(&superseded[0], Verdict::Refused(notice) if notice.rule.code == "REG-04"), "{superseded:?}");
         assert_eq!(
-            it.publish(&[withdrawn(&cheap)]),
+            it.publish(&[withdrawn(&dear)]),
             [Verdict::Withdrawn { id_flusso: "H501.PS.20260301.0000004".into() }]
         );
         assert_eq!(it.publish(&[withdrawn(&dear)]), [Verdict::Unchanged]);
