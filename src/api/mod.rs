@@ -14,6 +14,7 @@ mod esiti;
 mod flussi;
 mod health;
 mod limit;
+mod metrics;
 pub mod openapi;
 pub mod outcomes;
 mod prestazioni;

@@ -16,7 +16,7 @@ use super::limit::AddressLimit;
 use super::route::Routes;
 use super::service::{EService, Service};
 use super::tls::{self, TlsError};
-use super::{health, openapi, prestazioni, public};
+use super::{health, metrics, openapi, prestazioni, public};
 use crate::call_log::{Appender, Limits};
 use crate::clock::Clock;
 use crate::codes::RulesInForce;
@@ -154,6 +154,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
             .app_data(Data::clone(&shared))
             .route("/health/live", web::get().to(health::live))
             .route("/health/ready", web::get().to(health::ready))
+            .route("/metrics", web::get().to(metrics::get))
             .route("/api/v1/{path:.*}", web::to(prestazioni::handle))
             .default_service(web::to(health::not_found))
     })

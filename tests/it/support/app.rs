@@ -115,6 +115,11 @@ impl App {
         self.running.as_ref().unwrap().api
     }
 
+    /// Where the back office listens.
+    pub(crate) fn back_office(&self) -> SocketAddr {
+        self.running.as_ref().unwrap().back_office
+    }
+
     /// Publishes records of the Comune of the examples.
     pub(crate) fn publish(&self, records: &[Record]) -> Vec<Verdict> {
         self.registry.publish(self.eservice, &roma(), records).unwrap()
@@ -145,7 +150,7 @@ impl App {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Answer {
-        let address = self.running.as_ref().unwrap().back_office;
+        let address = self.back_office();
         self.send_to(&format!("http://127.0.0.1:{}", address.port()), method, path, headers, body)
     }
 
