@@ -148,11 +148,19 @@ pub(super) fn forbidden_character(document: &mut Vec<u8>, random: &mut Random) -
 }
 
 pub(super) fn mismatched_end(document: &mut Vec<u8>, random: &mut Random) -> bool {
+    // In a CDATA section the same two characters end nothing: what they end has been begun.
+    let ends_what_was_begun = |place: usize| {
+        let rest = &document[place..];
+        let length = rest.iter().position(|byte| matches!(byte, b'>' | b' ' | b'\t' | b'\r' | b'\n'));
+        let begun = length.filter(|length| *length > 0).map(|length| [b"<", &rest[..length]].concat());
+        begun.is_some_and(|begun| document.windows(begun.len()).any(|part| part == begun))
+    };
     let ends: Vec<usize> = document
         .windows(2)
         .enumerate()
         .filter(|(_, pair)| *pair == b"</")
         .map(|(index, _)| index + 2)
+        .filter(|place| ends_what_was_begun(*place))
         .collect();
     if ends.is_empty() {
         return false;
