@@ -232,6 +232,8 @@ fn what_cannot_be_read_is_refused_clearly_and_harms_nothing_else() {
             "sia CodiceFiscale sia",
         ),
         ("notxml.xml", b"hello", 3, "XML ben formato"),
+        ("cut.xml", b"<Flusso", 3, "non è chiuso"),
+        ("crossed.xml", b"<Flusso xmlns=\"http://inps.it/Casellario\"><a></b>", 3, "non si corrispondono"),
         ("bomb.xml", bomb.as_bytes(), 3, "DOCTYPE"),
         ("external.xml", b"<Flusso xmlns=\"http://inps.it/Casellario\">&x;</Flusso>", 3, "&x;"),
         ("deep.xml", deep.as_bytes(), 3, "annidati"),

@@ -384,7 +384,17 @@ pub(super) fn fatal(line: u64, error: &quick_xml::Error) -> Notice {
         }
         quick_xml::Error::Encoding(_) => wrongly_encoded(line),
         quick_xml::Error::Io(cause) if cause.kind() == io::ErrorKind::InvalidData => wrongly_encoded(line),
-        quick_xml::Error::Io(cause) => ill_formed(line, &format!("la lettura si è interrotta ({cause})")),
-        other => ill_formed(line, &other.to_string()),
+        quick_xml::Error::Io(_) => ill_formed(line, "la lettura si è interrotta"),
+        quick_xml::Error::Syntax(_) => {
+            ill_formed(line, "un elemento, un commento o un'istruzione non è chiuso")
+        }
+        quick_xml::Error::IllFormed(_) => {
+            ill_formed(line, "i tag di apertura e di chiusura non si corrispondono")
+        }
+        quick_xml::Error::InvalidAttr(_) => ill_formed(line, "un attributo è scritto male o ripetuto"),
+        quick_xml::Error::Escape(_) => {
+            ill_formed(line, "un'entità o il riferimento a un carattere è scritto male")
+        }
+        quick_xml::Error::Namespace(_) => ill_formed(line, "un prefisso di namespace è usato male"),
     }
 }
