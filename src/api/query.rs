@@ -1,11 +1,10 @@
 //! The parameters of `GET /flussi`.
 
 use super::problem::{Kind, Problem};
+use crate::call_log::pulls::LARGEST_PAGE;
 
 /// The largest `since` that the contract admits: 1e20.
 const LARGEST_SINCE: u128 = 100_000_000_000_000_000_000;
-/// The largest page.
-const LARGEST_LIMIT: u16 = 100;
 /// The page of a call that asks for none.
 const DEFAULT_LIMIT: u16 = 10;
 
@@ -53,9 +52,9 @@ fn page_size(name: &str, text: Option<&str>) -> Result<Option<u16>, Problem> {
     let Some(text) = text else {
         return Ok(None);
     };
-    let size = integer(text).and_then(|size| u16::try_from(size).ok()).filter(|size| *size <= LARGEST_LIMIT);
+    let size = integer(text).and_then(|size| u16::try_from(size).ok()).filter(|size| *size <= LARGEST_PAGE);
     size.map(Some).ok_or_else(|| {
-        wrong(format!("Il parametro {name} deve essere un numero intero da 0 a {LARGEST_LIMIT}."))
+        wrong(format!("Il parametro {name} deve essere un numero intero da 0 a {LARGEST_PAGE}."))
     })
 }
 

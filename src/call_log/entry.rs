@@ -166,7 +166,8 @@ impl Entry {
     pub(super) fn row(&self, entry_index: i64) -> Row {
         let caller = &self.caller;
         let claim = |value: &Option<String>| value.as_deref().map(|value| bounded(value, SHORT));
-        let disclosed = self.disclosed.as_ref();
+        // Whatever the caller of this room says: only a page that was given discloses anything.
+        let disclosed = self.disclosed.as_ref().filter(|_| self.status == 200);
         Row {
             log_id: self.log_id(),
             entry_index,

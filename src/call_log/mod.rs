@@ -2,8 +2,8 @@
 //!
 //! There is one log per e-service, and one for the calls outside any. An [`Entry`] says how one call was answered; the
 //! [`Appender`] makes it durable before the answer leaves, numbers it without gaps, and counts the call against the
-//! daily thresholds in the same transaction. [`progress`] says how far the
-//! pulls have come, [`search`] finds entries again, [`export`] writes them out.
+//! daily thresholds in the same transaction. [`progress`] says how far the pulls have come, [`pulls`] which calls
+//! disclosed a flow, [`search`] finds entries again, [`export`] writes them out.
 //!
 //! Not here: deciding what is answered. An entry never holds a payload or a token that could be used again.
 
@@ -11,6 +11,7 @@ mod appender;
 mod entry;
 pub mod export;
 mod progress;
+pub mod pulls;
 pub mod search;
 mod thresholds;
 

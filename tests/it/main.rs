@@ -25,6 +25,7 @@ mod import;
 mod inps;
 mod json;
 mod limits;
+mod pulls;
 mod registry;
 mod rules;
 mod serving;
