@@ -1,14 +1,15 @@
-//! `config check`: what is wrong with a configuration, and what is risky.
+//! `config`: its subcommands, and `config check`: what is wrong with a configuration, and what is risky.
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use super::config_init::Init;
 use super::{CliError, Globals};
-use crate::config::check::{self, Finding, Severity};
+use crate::config::check::{Finding, Severity};
 
-/// Look after the configuration.
+/// Make a configuration, and look after it.
 #[derive(Debug, Parser)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -17,6 +18,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(Box<Init>),
     Check(Check),
 }
 
@@ -33,9 +35,15 @@ struct Check {
     json: bool,
 }
 
-pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> {
-    let Command::Check(args) = &args.command;
-    let findings = check::check(&globals.config()?);
+pub(crate) fn run(args: Args, globals: &Globals) -> Result<ExitCode, CliError> {
+    match args.command {
+        Command::Init(init) => init.run(),
+        Command::Check(args) => check(&args, globals),
+    }
+}
+
+fn check(args: &Check, globals: &Globals) -> Result<ExitCode, CliError> {
+    let findings = crate::config::check::check(&globals.config()?);
     let mut out = std::io::stdout().lock();
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&findings).unwrap_or_default())?;

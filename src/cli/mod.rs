@@ -16,6 +16,7 @@ mod benefits;
 mod calls;
 mod codes;
 mod config_check;
+mod config_init;
 mod demo;
 mod doctor;
 mod import;
@@ -162,7 +163,7 @@ pub fn main() -> ExitCode {
         Command::Voucher(args) => voucher::run(args, &cli.globals),
         Command::Doctor(args) => doctor::run(&args, &cli.globals),
         Command::Openapi(args) => openapi::run(&args, &cli.globals),
-        Command::Config(args) => config_check::run(&args, &cli.globals),
+        Command::Config(args) => config_check::run(args, &cli.globals),
     };
     done.unwrap_or_else(|error| match error {
         CliError::Output(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,

@@ -10,6 +10,7 @@
 
 pub mod check;
 mod load;
+pub mod template;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -151,7 +152,7 @@ pub struct Sinba {
 }
 
 /// PDND's environment, which implies an issuer and the address of its keys; or a local issuer for trying things out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Environment {
     /// Real data.
@@ -165,6 +166,17 @@ pub enum Environment {
 }
 
 impl Environment {
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Produzione => "produzione",
+            Self::Collaudo => "collaudo",
+            Self::Attestazione => "attestazione",
+            Self::Locale => "locale",
+        }
+    }
+
     /// The `iss` of this environment's vouchers, where PDND defines one (facts of PDND, "The voucher that arrives").
     #[must_use]
     pub fn issuer(self) -> Option<&'static str> {
