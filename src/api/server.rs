@@ -17,7 +17,7 @@ use super::route::Routes;
 use super::service::{EService, Service};
 use super::tls::{self, TlsError};
 use super::{health, metrics, openapi, prestazioni, public};
-use crate::call_log::{Appender, Limits};
+use crate::call_log::{self, Appender, Limits};
 use crate::clock::Clock;
 use crate::codes::RulesInForce;
 use crate::config::Config;
@@ -191,7 +191,12 @@ async fn migrate(store: &Store) -> Result<(), StartError> {
     let deadline = Instant::now() + DATABASE_PATIENCE;
     loop {
         let migrating = store.clone();
-        match tokio::task::spawn_blocking(move || migrating.migrate()).await.map_err(io::Error::other)? {
+        let work = move || {
+            let applied = migrating.migrate()?;
+            migrating.write(call_log::catch_up)?;
+            Ok::<_, StoreError>(applied)
+        };
+        match tokio::task::spawn_blocking(work).await.map_err(io::Error::other)? {
             Ok(applied) => {
                 if !applied.is_empty() {
                     tracing::info!(?applied, "the database was brought up to date");

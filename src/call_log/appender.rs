@@ -1,8 +1,8 @@
 //! The one writer of this process's entries.
 //!
 //! A thread takes all the entries that wait and commits them in one transaction, so that many calls share the wait
-//! for the disk. The transaction locks the head of each log that it extends, in the order of their ids: entries are
-//! contiguous whatever the number of instances, and instances do not block each other in a circle.
+//! for the disk. The transaction locks the head of each log that it extends, in the order of their ids: instances
+//! do not block each other in a circle.
 //!
 //! What waits is bounded by permits. An entry that nobody waits for (a note, or one whose caller has gone) keeps its
 //! permit and is tried again until the database takes it.
@@ -18,15 +18,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::entry::{Entry, Row};
+use super::head::{Head, Names};
 use super::thresholds::{self, Charge, Counters, EXCEEDED, Limits, Quota};
 use crate::clock::Clock;
-use crate::store::schema::{call_entry, call_log_head};
+use crate::store::schema::call_entry;
 use crate::store::{AnyConnection, EserviceId, Store, StoreError, each_backend};
 
 /// How many entries may wait in memory.
 const WAITING: usize = 4096;
 
-/// How many entries one transaction takes: with 28 columns each, within PostgreSQL's 65535 parameters and SQLite's
+/// How many entries one transaction takes: with 29 columns each, within PostgreSQL's 65535 parameters and SQLite's
 /// 32766.
 const BATCH: usize = 1024;
 
@@ -138,6 +139,7 @@ fn stopped() -> StoreError {
 }
 
 fn run(store: &Store, jobs: &Receiver<Job>) {
+    let mut names = Names::new();
     let mut waiting: Vec<Pending> = Vec::new();
     let mut stop = None;
     loop {
@@ -153,7 +155,7 @@ fn run(store: &Store, jobs: &Receiver<Job>) {
                 Job::Stop(done) => stop = Some(done),
             }
         }
-        waiting = write(store, waiting);
+        waiting = write(store, &mut names, waiting);
         if ended || stop.is_some() {
             if !waiting.is_empty() {
                 tracing::error!(
@@ -171,11 +173,11 @@ fn run(store: &Store, jobs: &Receiver<Job>) {
 }
 
 /// Commits `entries` and tells those who wait. Returns what must be tried again.
-fn write(store: &Store, mut entries: Vec<Pending>) -> Vec<Pending> {
+fn write(store: &Store, names: &mut Names, mut entries: Vec<Pending>) -> Vec<Pending> {
     let mut again = Vec::new();
     while !entries.is_empty() {
         let rest = entries.split_off(entries.len().min(BATCH));
-        match store.write(|connection| commit(connection, &entries)) {
+        match store.write(|connection| commit(connection, names, &entries)) {
             Ok(appended) => {
                 for (pending, appended) in entries.into_iter().zip(appended) {
                     if let Some(waiter) = pending.waiter {
@@ -203,7 +205,11 @@ fn write(store: &Store, mut entries: Vec<Pending>) -> Vec<Pending> {
 }
 
 /// Writes `entries` in their order within each log, and returns what became of each.
-fn commit(connection: &mut AnyConnection, entries: &[Pending]) -> Result<Vec<Appended>, StoreError> {
+fn commit(
+    connection: &mut AnyConnection,
+    names: &mut Names,
+    entries: &[Pending],
+) -> Result<Vec<Appended>, StoreError> {
     let mut logs: BTreeMap<i64, Vec<(usize, &Pending)>> = BTreeMap::new();
     for (place, pending) in entries.iter().enumerate() {
         logs.entry(pending.entry.log_id()).or_default().push((place, pending));
@@ -211,9 +217,10 @@ fn commit(connection: &mut AnyConnection, entries: &[Pending]) -> Result<Vec<App
     let mut rows: Vec<Row> = Vec::with_capacity(entries.len());
     let mut appended: Vec<(usize, Appended)> = Vec::with_capacity(entries.len());
     for (log_id, members) in logs {
-        let first = extend(connection, log_id, members.len())?;
+        let mut head = Head::extend(connection, names, log_id, members.len())?;
         let mut counters = None;
-        for (index, (place, pending)) in (first..).zip(members) {
+        for (place, pending) in members {
+            let index = head.next()?;
             let mut done = Appended { index, quota: None, exceeded: false };
             if let (Some(charge), Some(eservice)) = (&pending.charge, pending.entry.eservice) {
                 let (room, quota) = counters.get_or_insert_with(|| Counters::new(eservice)).charge(
@@ -223,29 +230,21 @@ fn commit(connection: &mut AnyConnection, entries: &[Pending]) -> Result<Vec<App
                 )?;
                 done = Appended { index, quota: Some(quota), exceeded: !room };
             }
-            rows.push(if done.exceeded {
+            let mut row = if done.exceeded {
                 pending.entry.refused(EXCEEDED).row(index)
             } else {
                 pending.entry.row(index)
-            });
+            };
+            head.push(&mut row)?;
+            rows.push(row);
             appended.push((place, done));
         }
         if let Some(counters) = counters {
             counters.save(connection)?;
         }
+        head.save(connection)?;
     }
     each_backend!(connection, |inner| diesel::insert_into(call_entry::table).values(&rows).execute(inner))?;
     appended.sort_unstable_by_key(|(place, _)| *place);
     Ok(appended.into_iter().map(|(_, appended)| appended).collect())
-}
-
-/// Makes room for `count` entries at the end of a log, which stays locked until the transaction ends. Returns the
-/// first index.
-fn extend(connection: &mut AnyConnection, log_id: i64, count: usize) -> Result<i64, StoreError> {
-    let count = i64::try_from(count).unwrap_or(i64::MAX);
-    let size: i64 = each_backend!(connection, |inner| diesel::update(call_log_head::table.find(log_id))
-        .set(call_log_head::size.eq(call_log_head::size + count))
-        .returning(call_log_head::size)
-        .get_result(inner))?;
-    Ok(size - count)
 }

@@ -88,6 +88,7 @@ pub struct Caller {
 
 /// The members of the column `evidence`.
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Evidence {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) user_id: Option<String>,
@@ -150,6 +151,7 @@ pub(super) struct Row {
     pub(super) duration_us: i64,
     pub(super) bytes: Option<i64>,
     pub(super) evidence: Option<String>,
+    pub(super) leaf_hash: Option<Vec<u8>>,
 }
 
 impl Entry {
@@ -197,6 +199,7 @@ impl Entry {
             duration_us: i64::try_from(self.duration.as_micros()).unwrap_or(i64::MAX),
             bytes: self.bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
             evidence: caller.evidence(),
+            leaf_hash: None,
         }
     }
 }

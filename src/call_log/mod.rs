@@ -2,20 +2,25 @@
 //!
 //! There is one log per e-service, and one for the calls outside any. An [`Entry`] says how one call was answered; the
 //! [`Appender`] makes it durable before the answer leaves, numbers it without gaps, and counts the call against the
-//! daily thresholds in the same transaction. [`progress`] says how far the pulls have come, [`pulls`] which calls
-//! disclosed a flow, [`search`] finds entries again, [`export`] writes them out.
+//! daily thresholds in the same transaction. The entries of a log are the leaves of a Merkle [`tree`], so that nobody,
+//! not even the database's owner, changes or drops one unnoticed. [`progress`] says how far the pulls have come,
+//! [`pulls`] which calls disclosed a flow, [`search`] finds entries again, [`export`] writes them out.
 //!
 //! Not here: deciding what is answered. An entry never holds a payload or a token that could be used again.
 
 mod appender;
 mod entry;
 pub mod export;
+mod head;
+mod leaf;
 mod progress;
 pub mod pulls;
 pub mod search;
 mod thresholds;
+pub mod tree;
 
 pub use appender::{Appended, Appender};
 pub use entry::{Caller, Disclosed, Entry};
+pub use head::catch_up;
 pub use progress::{Progress, progress};
 pub use thresholds::{Charge, EXCEEDED, Limits, Quota};

@@ -144,8 +144,7 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
 fn run_search(args: &Search, globals: &Globals) -> Result<ExitCode, CliError> {
     let (store, filter) = args.filter.open(globals)?;
     let page = store.read(|connection| search(connection, &filter, args.after, args.limit))?;
-    let calls =
-        page.entries.iter().map(Found::json).collect::<Result<Vec<_>, _>>().map_err(std::io::Error::from)?;
+    let calls = page.entries.iter().map(Found::json).collect::<Result<Vec<_>, _>>()?;
     let next = page.next.map(|cursor| cursor.to_string());
     let mut output = std::io::stdout().lock();
     if args.json {

@@ -82,6 +82,17 @@ diesel::table! {
     call_log_head (log_id) {
         log_id -> BigInt,
         size -> BigInt,
+        hashed -> BigInt,
+        frontier -> Binary,
+    }
+}
+
+diesel::table! {
+    call_checkpoint (log_id, size) {
+        log_id -> BigInt,
+        size -> BigInt,
+        instant_ms -> BigInt,
+        note -> Text,
     }
 }
 
@@ -115,6 +126,7 @@ diesel::table! {
         duration_us -> BigInt,
         bytes -> Nullable<BigInt>,
         evidence -> Nullable<Text>,
+        leaf_hash -> Nullable<Binary>,
     }
 }
 

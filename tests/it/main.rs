@@ -35,6 +35,7 @@ mod store;
 mod support;
 mod threats;
 mod transport;
+mod tree;
 mod vendor;
 mod verdicts;
 mod voucher;
