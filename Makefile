@@ -33,6 +33,6 @@ fuzz: ## Run each fuzz target for five minutes (scripts/fuzz.sh runs some of the
 	@scripts/require.sh build
 	scripts/fuzz.sh
 
-lint: ## Check format, clippy, licences and sources of the dependencies, shell scripts
+lint: ## Check format, clippy, licences and sources of the dependencies, shell scripts, deploy/
 	@scripts/require.sh lint
 	scripts/lint.sh

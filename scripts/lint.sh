@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Format, lints, dependencies, shell scripts: what `make lint` checks.
+# Format, lints, dependencies, shell scripts, the files of a deployment: what `make lint` checks.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,4 +24,5 @@ fi
 "$deny" --locked check "${checks[@]}"
 
 git ls-files -z | xargs -0 grep -lZE '^#!.*\b(ba)?sh' | xargs -0 shellcheck
+scripts/deploy-check.sh
 echo "lint: clean"

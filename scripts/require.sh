@@ -50,12 +50,15 @@ check_test() {
 
 check_contract() {
     # Debian splits venv from python3: without ensurepip a virtual environment has no pip.
-    python3 -c 'import ensurepip, venv' 2>/dev/null || lacks "Python 3 with venv, for schemathesis" python3-venv
+    python3 -c 'import ensurepip, venv' 2>/dev/null || lacks "Python 3 with venv" python3-venv
 }
 
 check_lint() {
     check_build
     has shellcheck || lacks "shellcheck" shellcheck
+    check_contract
+    has systemd-analyze || lacks "systemd-analyze, for the systemd unit" systemd
+    has nginx || [[ -x /usr/sbin/nginx ]] || lacks "nginx, for its configuration" nginx-light
 }
 
 for purpose in "$@"; do
