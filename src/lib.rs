@@ -15,6 +15,7 @@
 //! | [`import`] | the way of a benefit: from a file to the feed |
 //! | [`vendor`] | vendors' software: its keys, what it asks for, what it is answered |
 //! | [`api`] | what INPS sees, and vendors' software |
+//! | [`upkeep`] | the database as a whole |
 //! | [`doctor`] | what is wrong with a deployment |
 //! | [`demo`] | the things of the demonstration |
 //! | [`inps`] | plays INPS against any service that speaks the contract |
@@ -36,5 +37,6 @@ pub mod registry;
 pub mod siuss;
 pub mod store;
 pub mod telemetry;
+pub mod upkeep;
 pub mod vendor;
 pub mod voucher;

@@ -1,7 +1,7 @@
 //! The command line: one file per command, which reads its arguments, asks one room, and prints.
 //!
 //! What a command prints is for people; under `--json` it is for programs. Exit codes: 0 done, 1 not done, 2 the
-//! command or the configuration cannot be understood.
+//! command or the configuration cannot be understood, 4 a newer version of this program has changed the tables.
 
 /// Prints a line. Whoever closed the pipe wants no more of it, which is no reason to stop the work.
 macro_rules! say {
@@ -17,6 +17,7 @@ mod calls;
 mod codes;
 mod config_check;
 mod config_init;
+mod db;
 mod demo;
 mod doctor;
 mod import;
@@ -75,6 +76,7 @@ enum Command {
     Openapi(openapi::Args),
     Doctor(doctor::Args),
     Config(config_check::Args),
+    Db(db::Args),
 }
 
 /// Why a command could not do its work.
@@ -89,6 +91,9 @@ pub(crate) enum CliError {
     /// The arguments contradict the configuration or each other.
     #[error("{0}")]
     Usage(String),
+    /// The tables are those of a newer version of this program.
+    #[error("{0}")]
+    NewerSchema(String),
     /// The work itself failed.
     #[error("{0}")]
     Failed(String),
@@ -101,6 +106,7 @@ impl CliError {
     fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Config(_) | Self::WrongConfig(_) | Self::Usage(_) => 2,
+            Self::NewerSchema(_) => 4,
             Self::Failed(_) | Self::Output(_) => 1,
         })
     }
@@ -108,7 +114,10 @@ impl CliError {
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
-        Self::Failed(error.to_string())
+        match error {
+            StoreError::NewerSchema(_) => Self::NewerSchema(error.to_string()),
+            error => Self::Failed(error.to_string()),
+        }
     }
 }
 
@@ -164,6 +173,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args, &cli.globals),
         Command::Openapi(args) => openapi::run(&args, &cli.globals),
         Command::Config(args) => config_check::run(args, &cli.globals),
+        Command::Db(args) => db::run(&args, &cli.globals),
     };
     done.unwrap_or_else(|error| match error {
         CliError::Output(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,

@@ -41,6 +41,7 @@ impl From<StartError> for CliError {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Wrong(findings) => Self::WrongConfig(findings),
+            StartError::Store(error) => error.into(),
             other => Self::Failed(other.to_string()),
         }
     }

@@ -13,9 +13,9 @@ mod load;
 pub mod template;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::siuss::record::EnteErogatore;
@@ -55,6 +55,14 @@ pub struct Database {
     pub connections: u32,
     /// Seconds that a call waits for a connection, or a statement for its result, before it is given up.
     pub timeout_seconds: u16,
+}
+
+impl Database {
+    /// The file of a SQLite database; none for a server.
+    #[must_use]
+    pub fn sqlite_file(&self) -> Option<&Path> {
+        self.url.expose_secret().strip_prefix("sqlite://").map(Path::new)
+    }
 }
 
 impl Default for Database {

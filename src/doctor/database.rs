@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use secrecy::ExposeSecret;
-
 use super::{Finding, Severity};
 use crate::config::Config;
 use crate::store::{Store, StoreError};
@@ -15,7 +13,7 @@ const NONE: u64 = 100 << 20;
 /// The database, if it can be used.
 pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) -> Option<Store> {
     const SUBJECT: &str = "database";
-    let file = config.database.url.expose_secret().strip_prefix("sqlite://").map(Path::new);
+    let file = config.database.sqlite_file();
     if let Some(file) = file.filter(|file| !file.exists()) {
         // Opening it would make it.
         findings.push(Finding::bad(

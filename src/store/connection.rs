@@ -46,6 +46,40 @@ impl AnyConnection {
             Self::Sqlite(inner) => AnsiTransactionManager::begin_transaction_sql(inner, "BEGIN IMMEDIATE")?,
             Self::Postgres(inner) => AnsiTransactionManager::begin_transaction(inner)?,
         }
+        self.finish(work)
+    }
+
+    /// Runs `work` in one transaction that sees the database as it is at its first statement.
+    pub(super) fn snapshot<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match self {
+            Self::Sqlite(inner) => AnsiTransactionManager::begin_transaction(inner)?,
+            Self::Postgres(inner) => {
+                AnsiTransactionManager::begin_transaction_sql(
+                    inner,
+                    "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+                )?;
+            }
+        }
+        self.finish(|connection| {
+            connection.without_time_limit()?;
+            work(connection)
+        })
+    }
+
+    /// Lets the statements of the running transaction take as long as they need.
+    pub(super) fn without_time_limit(&mut self) -> Result<(), StoreError> {
+        if let Self::Postgres(inner) = self {
+            inner.batch_execute(
+                "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0",
+            )?;
+        }
+        Ok(())
+    }
+
+    fn finish<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
         match work(self) {
             Ok(value) => {
                 <Self as diesel::Connection>::TransactionManager::commit_transaction(self)?;

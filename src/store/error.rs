@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use diesel::result::{DatabaseErrorKind, Error};
 
+use super::losses::Loss;
+
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -30,6 +32,17 @@ pub enum StoreError {
         "the database has migration {0}, which this program does not know: use the newer version that made it"
     )]
     NewerSchema(String),
+    /// There is no such migration.
+    #[error("there is no migration {asked:?}, only 0000 (none), {}", known.join(", "))]
+    UnknownMigration {
+        /// What was asked for.
+        asked: String,
+        /// The versions that this program carries.
+        known: Vec<String>,
+    },
+    /// Undoing migrations would lose data, which nobody has accepted; nothing was done.
+    #[error("this would be lost for ever: {}", .0.iter().map(Loss::to_string).collect::<Vec<_>>().join(", "))]
+    Loss(Vec<Loss>),
     /// A migration failed; nothing of it was kept.
     #[error("migration failed: {0}")]
     Migration(String),

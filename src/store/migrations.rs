@@ -10,6 +10,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::{AnyConnection, each_backend};
 use super::error::StoreError;
+use super::losses;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -28,6 +29,18 @@ pub struct SchemaState {
     pub pending: Vec<String>,
 }
 
+/// What brought the tables from one version to another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Versions that were run, oldest first.
+    pub applied: Vec<String>,
+    /// Versions that were undone, newest first.
+    pub reverted: Vec<String>,
+}
+
+/// The version before the first.
+pub(super) const NONE: &str = "0000";
+
 /// Runs what is missing, within the caller's transaction. Returns the versions run.
 pub(super) fn run(connection: &mut AnyConnection) -> Result<Vec<String>, StoreError> {
     lock(connection)?;
@@ -38,18 +51,69 @@ pub(super) fn run(connection: &mut AnyConnection) -> Result<Vec<String>, StoreEr
     })
 }
 
-/// Undoes every migration, within the caller's transaction: all data is lost.
-pub(super) fn revert_all(connection: &mut AnyConnection) -> Result<Vec<String>, StoreError> {
+/// Brings the tables to `target` ([`NONE`]: to nothing), within the caller's transaction: runs what is missing up to
+/// it, undoes what is beyond it. Where that would lose data, nothing is done unless `accept_loss`.
+pub(super) fn move_to(
+    connection: &mut AnyConnection,
+    target: &str,
+    accept_loss: bool,
+) -> Result<Moved, StoreError> {
     lock(connection)?;
+    let known = known(connection)?;
+    if target != NONE && known.iter().all(|version| version != target) {
+        return Err(StoreError::UnknownMigration { asked: target.to_owned(), known });
+    }
+    let lost = losses::of(connection, |connection| revert_beyond(connection, target))?;
+    if !lost.is_empty() && !accept_loss {
+        return Err(StoreError::Loss(lost));
+    }
+    let reverted = revert_beyond(connection, target)?;
+    let applied = each_backend!(connection, |inner| {
+        let mut pending = inner.pending_migrations(embedded(inner)).map_err(failed)?;
+        pending.retain(|one| one.name().version().to_string().as_str() <= target);
+        versions(inner.run_migrations(&pending))
+    })?;
+    Ok(Moved { applied, reverted })
+}
+
+fn revert_beyond(connection: &mut AnyConnection, target: &str) -> Result<Vec<String>, StoreError> {
     each_backend!(connection, |inner| {
         let source = embedded(inner);
         refuse_newer(inner, &source)?;
-        versions(inner.revert_all_migrations(source))
+        let mut reverted = Vec::new();
+        while inner
+            .applied_migrations()
+            .map_err(failed)?
+            .first()
+            .is_some_and(|newest| newest.to_string().as_str() > target)
+        {
+            reverted.push(inner.revert_last_migration(embedded(inner)).map_err(failed)?.to_string());
+        }
+        Ok(reverted)
     })
+}
+
+/// The versions that this program carries, oldest first.
+fn known(connection: &AnyConnection) -> Result<Vec<String>, StoreError> {
+    fn of<DB: diesel::backend::Backend>(source: &EmbeddedMigrations) -> Result<Vec<String>, StoreError>
+    where
+        EmbeddedMigrations: MigrationSource<DB>,
+    {
+        let migrations: Vec<Box<dyn Migration<DB>>> = source.migrations().map_err(failed)?;
+        let mut versions: Vec<_> = migrations.iter().map(|one| one.name().version().to_string()).collect();
+        versions.sort_unstable();
+        Ok(versions)
+    }
+    match connection {
+        AnyConnection::Sqlite(_) => of::<diesel::sqlite::Sqlite>(&SQLITE),
+        AnyConnection::Postgres(_) => of::<diesel::pg::Pg>(&POSTGRES),
+    }
 }
 
 /// What was run and what is missing.
 pub(super) fn state(connection: &mut AnyConnection) -> Result<SchemaState, StoreError> {
+    // Looking makes the table of migrations where it is missing, which two cannot do at once.
+    exclude_others(connection)?;
     each_backend!(connection, |inner| {
         let source = embedded(inner);
         refuse_newer(inner, &source)?;
@@ -80,13 +144,16 @@ fn embedded<C: Embedded>(_connection: &C) -> EmbeddedMigrations {
     C::SOURCE
 }
 
-/// On SQLite the transaction, which began as a writer's, is the lock.
+/// Keeps others out until the transaction ends, which may take as long as it needs.
 fn lock(connection: &mut AnyConnection) -> Result<(), StoreError> {
+    connection.without_time_limit()?;
+    exclude_others(connection)
+}
+
+/// On SQLite the transaction, which began as a writer's, is the lock.
+fn exclude_others(connection: &mut AnyConnection) -> Result<(), StoreError> {
     if let AnyConnection::Postgres(inner) = connection {
-        // Another instance's migrations may take longer than any statement should.
-        inner.batch_execute(&format!(
-            "SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock({LOCK})"
-        ))?;
+        inner.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK})"))?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod connection;
 mod day;
 mod error;
 pub mod jwks;
+mod losses;
 mod migrations;
 pub mod proofs;
 pub(crate) mod schema;
@@ -32,7 +33,8 @@ pub use connection::AnyConnection;
 pub(crate) use connection::each_backend;
 pub use day::Day;
 pub use error::StoreError;
-pub use migrations::SchemaState;
+pub use losses::Loss;
+pub use migrations::{Moved, SchemaState};
 pub use sequencer::EserviceId;
 
 /// The database. Clones share its connections.
@@ -95,9 +97,10 @@ impl Store {
         self.write(migrations::run)
     }
 
-    /// Undoes every migration: the tables and all that they hold are gone.
-    pub fn revert_migrations(&self) -> Result<Vec<String>, StoreError> {
-        self.write(migrations::revert_all)
+    /// Brings the tables to `version`, forward or back; `0000` is before the first. Where going back would lose data
+    /// ([`StoreError::Loss`] says which), nothing is done unless `accept_loss`.
+    pub fn migrate_to(&self, version: &str, accept_loss: bool) -> Result<Moved, StoreError> {
+        self.write(|connection| migrations::move_to(connection, version, accept_loss))
     }
 
     /// How far the tables are from what this program needs.
@@ -124,6 +127,15 @@ impl Store {
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         work(&mut *get(&self.readers)?)
+    }
+
+    /// Runs `work` in one transaction that reads: all its statements see the same instant of the database. They may
+    /// take as long as they need.
+    pub fn snapshot<T>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        get(&self.readers)?.snapshot(work)
     }
 
     /// Runs `work` in one transaction, committed if it succeeds and undone if it fails.

@@ -36,6 +36,7 @@ mod support;
 mod threats;
 mod transport;
 mod tree;
+mod upkeep;
 mod vendor;
 mod verdicts;
 mod voucher;

@@ -10,7 +10,7 @@ use diesel::deserialize::QueryableByName;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use waas_comuni::store::jwks::{self, CachedJwks};
-use waas_comuni::store::{AnyConnection, Store, StoreError};
+use waas_comuni::store::{AnyConnection, Moved, SchemaState, Store, StoreError};
 
 use crate::support::database::{Backend, TestDatabase, on_both_databases};
 
@@ -88,19 +88,31 @@ fn both_sets_of_migrations_give_the_same_tables() {
 }
 
 on_both_databases! {
-    fn migrations_go_up_down_and_up(database) {
+    fn migrations_go_up_and_down_one_by_one(database) {
         let store = Store::open(&database.settings()).unwrap();
-        let state = store.schema_state().unwrap();
-        assert!(state.applied.is_empty());
-        let run = store.migrate().unwrap();
-        assert_eq!(run, state.pending);
-        let tables = columns(&store);
+        let versions = store.schema_state().unwrap().pending;
+        let mut before = "0000";
+        for version in &versions {
+            let (tables, indices) = (columns(&store), indexes(&store));
+            let there = Moved { applied: vec![version.clone()], ..Moved::default() };
+            let back = Moved { reverted: vec![version.clone()], ..Moved::default() };
+            assert_eq!(store.migrate_to(version, false).unwrap(), there);
+            // There is something to lose: the log of the calls outside any e-service is made with the tables.
+            assert_eq!(store.migrate_to(before, true).unwrap(), back);
+            assert_eq!((columns(&store), indexes(&store)), (tables, indices), "{version} leaves no trace");
+            assert_eq!(store.migrate_to(version, false).unwrap(), there);
+            before = version;
+        }
+        assert_eq!(store.schema_state().unwrap(), SchemaState { applied: versions.clone(), pending: vec![] });
         assert!(store.migrate().unwrap().is_empty());
-        assert_eq!(store.schema_state().unwrap().applied, run);
-        store.revert_migrations().unwrap();
+        let tables = columns(&store);
+        let back = store.migrate_to("0000", true).unwrap();
+        assert_eq!(back.reverted, versions.iter().rev().cloned().collect::<Vec<_>>());
         assert!(columns(&store).is_empty());
-        store.migrate().unwrap();
+        assert_eq!(store.migrate().unwrap(), versions);
         assert_eq!(columns(&store), tables);
+        let unknown = store.migrate_to("0815", true).unwrap_err();
+        assert!(matches!(unknown, StoreError::UnknownMigration { .. }), "{unknown}");
     }
 
     fn instances_that_start_at_once_migrate_once(database) {
@@ -123,7 +135,7 @@ on_both_databases! {
                 Ok(())
             })
             .unwrap();
-        for result in [store.migrate().err(), store.schema_state().err(), store.revert_migrations().err()] {
+        for result in [store.migrate().err(), store.schema_state().err(), store.migrate_to("0000", true).err()] {
             assert!(matches!(result, Some(StoreError::NewerSchema(version)) if version == "9999"));
         }
     }
