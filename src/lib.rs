@@ -11,6 +11,7 @@
 //! | [`voucher`] | who is calling |
 //! | [`registry`] | the benefits, the feed of flows, the outcomes |
 //! | [`call_log`] | what callers did, and their thresholds |
+//! | [`pdnd`] | what is asked of PDND: the daily count of calls that its members send |
 //! | [`codes`], [`catalogue`] | the official tables that were loaded; every rule of every room |
 //! | [`import`] | the way of a benefit: from a file to the feed |
 //! | [`vendor`] | vendors' software: its keys, what it asks for, what it is answered |
@@ -33,6 +34,7 @@ pub mod doctor;
 pub mod import;
 pub mod inps;
 pub mod intake;
+pub mod pdnd;
 pub mod registry;
 pub mod siuss;
 pub mod store;

@@ -24,6 +24,7 @@ mod import;
 mod inps;
 mod openapi;
 mod serve;
+mod tracing;
 mod voucher;
 
 use std::path::PathBuf;
@@ -69,6 +70,7 @@ enum Command {
     Check(import::CheckArgs),
     Codes(codes::Args),
     Calls(calls::Args),
+    Tracing(tracing::Args),
     Benefits(benefits::Args),
     Apikey(apikey::Args),
     Inps(inps::Args),
@@ -168,6 +170,7 @@ pub fn main() -> ExitCode {
         Command::Benefits(args) => benefits::run(&args, &cli.globals),
         Command::Apikey(args) => apikey::run(&args, &cli.globals),
         Command::Calls(args) => calls::run(&args, &cli.globals),
+        Command::Tracing(args) => tracing::run(&args, &cli.globals),
         Command::Inps(args) => inps::run(args),
         Command::Voucher(args) => voucher::run(args, &cli.globals),
         Command::Doctor(args) => doctor::run(&args, &cli.globals),

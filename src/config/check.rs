@@ -3,9 +3,12 @@
 //! Findings about the configuration and the files of keys and secrets that it names. What only a running deployment can tell (is the database there, are the
 //! keys fresh) is not judged here.
 
+mod tracing;
+
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -95,6 +98,7 @@ pub fn check(config: &Config) -> Vec<Finding> {
         }
         check_eservice(&section, eservice, config, &mut findings);
     }
+    tracing::check(config, &mut findings);
     findings
 }
 
@@ -124,18 +128,19 @@ fn check_secret_files(config: &Config, findings: &mut Vec<Finding>) {
         ("call_log.checkpoint_key", config.call_log.checkpoint_key.as_ref()),
         ("sinba.pseudonym_key_file", config.sinba.pseudonym_key_file.as_ref()),
     ];
-    for (key, path) in files {
-        if let Some(path) = path
-            && let Ok(metadata) = path.metadata()
-            && metadata.permissions().mode() & 0o077 != 0
-        {
-            findings.push(Finding::risky(
-                key,
-                format!("others on this machine can read {}", path.display()),
-                format!("chmod 600 {}", path.display()),
-            ));
-        }
-    }
+    findings.extend(files.into_iter().filter_map(|(key, path)| exposed(key, path?)));
+}
+
+/// The finding of a file that other users of the machine can read.
+fn exposed(key: &str, path: &Path) -> Option<Finding> {
+    let mode = path.metadata().ok()?.permissions().mode();
+    (mode & 0o077 != 0).then(|| {
+        Finding::risky(
+            key,
+            format!("others on this machine can read {}", path.display()),
+            format!("chmod 600 {}", path.display()),
+        )
+    })
 }
 
 fn check_listeners(config: &Config, findings: &mut Vec<Finding>) {

@@ -11,6 +11,7 @@
 pub mod check;
 mod load;
 pub mod template;
+pub mod tracing;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use crate::siuss::record::EnteErogatore;
 use crate::siuss::rules::Level;
 
 pub use load::{ConfigError, DEFAULT_FILE, load};
+pub use tracing::Tracing;
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -41,6 +43,8 @@ pub struct Config {
     pub sinba: Sinba,
     /// The e-services that this process exposes.
     pub eservice: Vec<EService>,
+    /// The members of PDND for whom calls are counted.
+    pub tracing: Vec<Tracing>,
 }
 
 /// `[database]`.

@@ -86,6 +86,10 @@ pub fn file(deployment: &Deployment, eservice: &EService) -> Result<String, Toml
             set(tls, "key", deployment.tls.as_ref().map(|(_, key)| key.as_str()));
         });
     });
+    edit_first(&mut document, "tracing", |tracing| {
+        set(tracing, "name", Some(&eservice.name));
+        set_all(tracing, "eservices", std::slice::from_ref(&eservice.name));
+    });
     fill(&mut document, eservice);
     Ok(finish(&document))
 }

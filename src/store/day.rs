@@ -1,5 +1,6 @@
 //! The calendar day of Europe/Rome, by which flows are numbered and calls are counted.
 
+use std::fmt;
 use std::sync::LazyLock;
 
 use jiff::civil::Date;
@@ -33,12 +34,30 @@ impl Day {
         self.0.to_zoned(ROME.clone()).ok().map(|start| start.timestamp())
     }
 
+    /// The instant at which the day is over; none on the last day that can be told.
+    #[must_use]
+    pub fn end(self) -> Option<Timestamp> {
+        self.next()?.start()
+    }
+
+    /// The day after; none after the last day that can be told.
+    #[must_use]
+    pub fn next(self) -> Option<Self> {
+        self.0.checked_add(1.day()).ok().map(Self)
+    }
+
     /// Seconds from `instant` to the end of the day, rounded up; 0 when the day is over.
     #[must_use]
     pub fn seconds_left(self, instant: Timestamp) -> u32 {
-        let end = self.0.checked_add(1.day()).ok().and_then(|next| Self(next).start());
-        let millis = end.map_or(0, |end| end.as_millisecond().saturating_sub(instant.as_millisecond()));
+        let millis =
+            self.end().map_or(0, |end| end.as_millisecond().saturating_sub(instant.as_millisecond()));
         u32::try_from(millis.saturating_add(999) / 1000).unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
     }
 }
 

@@ -34,6 +34,7 @@ mod siuss;
 mod store;
 mod support;
 mod threats;
+mod tracing;
 mod transport;
 mod tree;
 mod upkeep;

@@ -1,0 +1,5 @@
+//! The daily count of calls for PDND: what is counted, and how it is sent.
+
+mod count;
+mod judge;
+mod settings;
