@@ -51,8 +51,8 @@ struct Cli {
 /// What every command accepts.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Globals {
-    /// Configuration file; waas-comuni.toml if it is there.
-    #[arg(long, global = true, value_name = "FILE")]
+    /// Configuration: a file, or a folder whose *.toml are read together; waas-comuni.toml if it is there.
+    #[arg(long, global = true, value_name = "PATH")]
     config: Option<PathBuf>,
     /// Form of the logs, which go to standard error.
     #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORM")]

@@ -1,8 +1,8 @@
-//! How the file and the environment become a [`Config`]. Nothing here judges a value.
+//! How the files and the environment become a [`Config`]. Nothing here judges a value.
 
 use std::path::{Path, PathBuf};
 
-use config::{FileFormat, FileSourceString, Value};
+use config::{FileFormat, FileSourceString, Map, Source, Value, ValueKind};
 use serde::{Deserialize, Deserializer};
 
 use super::Config;
@@ -23,27 +23,55 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
-    /// The text is not TOML, or a key is unknown, missing or of another type.
+    /// A file is not TOML.
+    #[error("{path}: {source}", path = path.display())]
+    Syntax {
+        /// Which.
+        path: PathBuf,
+        /// Where, and why.
+        source: config::ConfigError,
+    },
+    /// A key is unknown, missing or of another type.
     #[error("{0}")]
     Invalid(#[from] config::ConfigError),
+    /// A section stands in two files of a folder.
+    #[error("{path}: {key} stands in another file of this folder already", path = path.display())]
+    Twice {
+        /// The second of them.
+        path: PathBuf,
+        /// The section.
+        key: String,
+    },
+    /// A folder has no file for a configuration.
+    #[error("{path} holds no file whose name ends in .toml", path = .0.display())]
+    Empty(PathBuf),
     /// A secret was given both as a value and as a file.
     #[error("{0} and {0}_file are both set: keep one")]
     SecretTwice(String),
 }
 
-/// Reads `file` (or [`DEFAULT_FILE`] if it is there, or nothing) and lays the environment over it.
+/// Reads `path` (or [`DEFAULT_FILE`] if it is there, or nothing) and lays the environment over it.
+///
+/// A folder is read as the files in it whose names end in `.toml`, in the order of their names: each may add e-services,
+/// and any other section stands in one of them.
 pub fn load(
-    file: Option<&Path>,
+    path: Option<&Path>,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Config, ConfigError> {
+    let mut sections = Map::new();
+    match path {
+        Some(folder) if folder.is_dir() => {
+            for file in files(folder)? {
+                add(&mut sections, &file)?;
+            }
+        }
+        Some(file) => add(&mut sections, file)?,
+        None if Path::new(DEFAULT_FILE).exists() => add(&mut sections, Path::new(DEFAULT_FILE))?,
+        None => {}
+    }
     let mut builder = config::Config::builder();
-    let text = match file {
-        Some(path) => Some(read(path)?),
-        None if Path::new(DEFAULT_FILE).exists() => Some(read(Path::new(DEFAULT_FILE))?),
-        None => None,
-    };
-    if let Some(text) = text {
-        builder = builder.add_source(config::File::<FileSourceString, _>::from_str(&text, FileFormat::Toml));
+    for (name, value) in sections {
+        builder = builder.set_default(name, value)?;
     }
     for (name, value) in environment {
         if let Some(path) = name.strip_prefix(PREFIX) {
@@ -55,7 +83,43 @@ pub fn load(
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
+    std::fs::read_to_string(path).map_err(unreadable(path))
+}
+
+fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> ConfigError {
+    move |source| ConfigError::Unreadable { path: path.to_owned(), source }
+}
+
+/// The files of a folder that hold configuration, in the order of their names.
+fn files(folder: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable(folder))? {
+        let path = entry.map_err(unreadable(folder))?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        return Err(ConfigError::Empty(folder.to_owned()));
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Adds the sections of one file: what is a list grows.
+fn add(sections: &mut Map<String, Value>, path: &Path) -> Result<(), ConfigError> {
+    let source = config::File::<FileSourceString, _>::from_str(&read(path)?, FileFormat::Toml);
+    let found = source.collect().map_err(|source| ConfigError::Syntax { path: path.to_owned(), source })?;
+    for (key, value) in found {
+        match (sections.get_mut(&key).map(|section| &mut section.kind), value.kind) {
+            (None, kind) => {
+                sections.insert(key, Value::new(None, kind));
+            }
+            (Some(ValueKind::Array(all)), ValueKind::Array(mut more)) => all.append(&mut more),
+            (Some(_), _) => return Err(ConfigError::Twice { path: path.to_owned(), key }),
+        }
+    }
+    Ok(())
 }
 
 /// `ESERVICE__0__BASE_PATH` names `eservice[0].base_path`.

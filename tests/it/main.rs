@@ -17,6 +17,7 @@ mod benefits;
 mod call_log;
 mod codes;
 mod config_example;
+mod config_folder;
 mod config_init;
 mod conformance;
 mod demo;

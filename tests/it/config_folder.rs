@@ -1,0 +1,74 @@
+//! A configuration in a folder of files: a file for each Comune beside what they share.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+use crate::support::database::on_both_databases;
+
+/// An e-service of its own for one ente.
+fn comune(index: usize) -> String {
+    format!(
+        "[[eservice]]\nname = \"comune-{index}\"\nbase_path = \"/comune-{index}/v1\"\nenvironment = \"collaudo\"\n\
+         audience = [\"SIUSS\"]\nproducer_id = \"00000000-0000-0000-0000-{index:012}\"\n\
+         consumer_ids = [\"00000000-0000-0000-0000-000000000000\"]\n[[eservice.ente]]\ncodice = \"A{index:03}\"\n\
+         denominazione = \"Comune {index}\"\nsede = \"A{index:03}\"\ncf_operatore = \"RSSMRA80A01H501U\"\n"
+    )
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    std::fs::write(folder.join(name), text).unwrap();
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_waas-comuni"));
+    command.args(arguments).arg("--config").arg(folder).output().unwrap()
+}
+
+fn stderr(done: &Output) -> &str {
+    std::str::from_utf8(&done.stderr).unwrap()
+}
+
+on_both_databases! {
+    fn every_file_adds_its_eservices_in_the_order_of_the_names(database) {
+        let folder = TempDir::new().unwrap();
+        let shared = format!("[database]\nurl = {:?}\n[api]\nbind = \"127.0.0.1:8443\"\n", database.url);
+        write(folder.path(), "00-shared.toml", &shared);
+        write(folder.path(), "comune-2.toml", &comune(2));
+        write(folder.path(), "comune-1.toml", &comune(1));
+        write(folder.path(), "comune-3.toml.off", &comune(3));
+        let done = run(folder.path(), &["codes", "list", "--json"]);
+        assert_eq!(done.status.code(), Some(0), "{done:?}");
+        let config = waas_comuni::config::load(Some(folder.path()), []).unwrap();
+        let names: Vec<&str> = config.eservice.iter().map(|eservice| eservice.name.as_str()).collect();
+        assert_eq!(names, ["comune-1", "comune-2"]);
+        let file = folder.path().join("one.csv");
+        std::fs::write(&file, "").unwrap();
+        let unknown = run(folder.path(), &["import", file.to_str().unwrap(), "--ente", "A003"]);
+        assert!(stderr(&unknown).contains("no ente \"A003\""), "{unknown:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_names_the_file() {
+    let folder = TempDir::new().unwrap();
+    let done = run(folder.path(), &["config", "check"]);
+    assert!(done.status.code() == Some(2) && stderr(&done).contains(".toml"), "{done:?}");
+    write(folder.path(), "a.toml", "[api]\nbind = \"127.0.0.1:1\"\n");
+    write(folder.path(), "b.toml", &format!("[api]\nbind = \"127.0.0.1:2\"\n{}", comune(1)));
+    let done = run(folder.path(), &["config", "check"]);
+    assert!(
+        done.status.code() == Some(2) && stderr(&done).contains("b.toml: api stands in another file"),
+        "{done:?}"
+    );
+    write(folder.path(), "b.toml", "[api\n");
+    let done = run(folder.path(), &["config", "check"]);
+    assert!(done.status.code() == Some(2) && stderr(&done).contains("b.toml: "), "{done:?}");
+    // Names that two e-services share are found across files.
+    write(folder.path(), "b.toml", &comune(1));
+    write(folder.path(), "c.toml", &comune(1));
+    let done = run(folder.path(), &["config", "check"]);
+    let found = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(done.status.code() == Some(2) && found.contains("used by two e-services"), "{done:?}");
+}
