@@ -12,6 +12,7 @@ use super::query::Query;
 use super::service::{EService, Service};
 use crate::call_log::Disclosed;
 use crate::registry::PublishedFlusso;
+use crate::store::StoreError;
 
 /// A page, as the contract has it.
 #[derive(Serialize)]
@@ -44,6 +45,12 @@ pub(super) async fn get(service: &Service, eservice: &EService, query: &str) -> 
             return Reply::from(Problem::unavailable("database_unavailable")).with(asked);
         }
     };
+    if page.is_empty()
+        && let Err(error) = follow(service, eservice, query.since).await
+    {
+        tracing::error!(%error, "the cursor cannot be compared with the feed");
+        return Reply::from(Problem::unavailable("database_unavailable")).with(asked);
+    }
     let names = page.iter().map(|flusso| flusso.id_flusso.as_str());
     let disclosed = match (page.first(), page.last()) {
         (Some(first), Some(last)) => Some(Disclosed::new(first.ts_ms, last.ts_ms, names)),
@@ -54,6 +61,21 @@ pub(super) async fn get(service: &Service, eservice: &EService, query: &str) -> 
     // Strings always serialise.
     let body = serde_json::to_vec(&entries).unwrap_or_default();
     Reply::success(StatusCode::OK, "application/json", body).with(Details { count, disclosed, ..asked })
+}
+
+/// A cursor is a timestamp that this feed gave out. One above all of them means that the database is older than what
+/// the caller holds; the feed must not go on below it.
+async fn follow(service: &Service, eservice: &EService, since: u128) -> Result<(), StoreError> {
+    if let Some(gap) = service.registry.follow_async(eservice.id, since).await? {
+        tracing::warn!(
+            eservice = eservice.config.name,
+            after = timestamp(gap.after_ts),
+            until = timestamp(gap.until_ts),
+            "FLOWS ARE MISSING: a caller has a cursor that lies above every flow, as after an older database took the \
+             place of this one; the feed goes on above it. Import again what was published in between (docs/backup.md)"
+        );
+    }
+    Ok(())
 }
 
 impl From<PublishedFlusso> for Flusso {

@@ -10,20 +10,26 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 
 use super::service::Service;
 use crate::config::Environment;
+use crate::registry::Gap;
 
 /// The text format of Prometheus.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(super) async fn get(service: Data<Service>) -> HttpResponse {
-    let database = service.ping().await.is_ok();
+    let gaps = service.registry.gaps_async().await;
     let recorder = PrometheusBuilder::new().build_recorder();
-    with_local_recorder(&recorder, || measure(&service, database));
+    with_local_recorder(&recorder, || measure(&service, gaps.ok().as_deref()));
     HttpResponse::Ok().content_type(CONTENT_TYPE).body(recorder.handle().render())
 }
 
-fn measure(service: &Service, database: bool) {
+/// `gaps`: none if the database does not answer.
+fn measure(service: &Service, gaps: Option<&[(String, Gap)]>) {
     describe_gauge!("waas_comuni_database_up", "1 if the database answers");
-    gauge!("waas_comuni_database_up").set(f64::from(u8::from(database)));
+    gauge!("waas_comuni_database_up").set(f64::from(u8::from(gaps.is_some())));
+    describe_gauge!(
+        "waas_comuni_feed_gaps",
+        "stretches of a feed in which flows may be missing, since a backup was restored"
+    );
     describe_gauge!(
         "waas_comuni_accepted_risk",
         "1 for each risk that the configuration of an e-service accepts"
@@ -43,6 +49,11 @@ fn measure(service: &Service, database: bool) {
                         .set(1.0);
                 }
             }
+        }
+        if let Some(gaps) = gaps {
+            let count = gaps.iter().filter(|(name, _)| *name == config.name).count();
+            let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+            gauge!("waas_comuni_feed_gaps", "eservice" => config.name.clone()).set(count);
         }
         let keys = eservice.verifier.keys().status();
         let count = u32::try_from(keys.keys).unwrap_or(u32::MAX);

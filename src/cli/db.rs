@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{CliError, Globals};
 use crate::config::Config;
+use crate::registry::gap;
 use crate::store::{Moved, SchemaState, Store, StoreError};
 use crate::upkeep::{Contents, Engine};
 
@@ -95,14 +96,17 @@ fn migrate(args: &Migrate, config: &Config) -> Result<ExitCode, CliError> {
 fn status(args: &Status, config: &Config) -> Result<ExitCode, CliError> {
     let store = existing(config)?;
     let state = store.schema_state()?;
-    let (engine, contents) = store.snapshot(|connection| {
+    let (engine, contents, gaps) = store.snapshot(|connection| {
         let contents = if state.applied.is_empty() { None } else { Some(Contents::count(connection)?) };
-        Ok((Engine::measure(connection)?, contents))
+        let gaps = if state.pending.is_empty() { gap::gaps(connection)? } else { Vec::new() };
+        Ok((Engine::measure(connection)?, contents, gaps))
     })?;
     if args.json {
         let SchemaState { applied, pending } = state;
         let schema = json!({ "applied": applied, "pending": pending });
-        say!("{}", json!({ "database": engine, "schema": schema, "contents": contents }));
+        let gaps: Vec<_> =
+            gaps.iter().map(|(eservice, gap)| json!({ "eservice": eservice, "gap": gap })).collect();
+        say!("{}", json!({ "database": engine, "schema": schema, "contents": contents, "gaps": gaps }));
         return Ok(ExitCode::SUCCESS);
     }
     say!("database  {} {}, {} KiB", engine.name, engine.version, engine.bytes / 1024);
@@ -115,6 +119,13 @@ fn status(args: &Status, config: &Config) -> Result<ExitCode, CliError> {
         say!("  benefits   {}", one.benefits);
         say!("  outcomes   {}, of unknown flows: {}", one.outcomes, one.outcomes_of_unknown_flows);
         say!("  calls      {}", one.calls);
+        for (_, gap) in gaps.iter().filter(|(name, _)| *name == one.name) {
+            say!(
+                "  MISSING    what was published between {} and {}",
+                instant(gap.after_ts),
+                instant(gap.until_ts)
+            );
+        }
     }
     say!("calls outside any e-service: {}", contents.other_calls);
     Ok(ExitCode::SUCCESS)

@@ -1,4 +1,7 @@
-//! How many days INPS needs, at the present thresholds, for the flows that it has not pulled yet.
+//! How many days INPS needs, at the present thresholds, for the flows that it has not pulled yet; and whether it holds
+//! flows that are missing here.
+
+use jiff::Timestamp;
 
 use super::{Finding, Severity};
 use crate::call_log::{Limits, progress};
@@ -19,6 +22,31 @@ pub(super) fn examine(config: &Config, store: &Store, clock: &Clock, findings: &
         findings.push(judge(eservice, store, clock, &subject).unwrap_or_else(|error| {
             Finding::bad(Severity::Error, &subject, error.to_string(), "see the finding on the database")
         }));
+    }
+}
+
+/// Days for which it is recalled that flows may be missing.
+const RECALLED: i64 = 30;
+
+pub(super) fn missing(store: &Store, clock: &Clock, findings: &mut Vec<Finding>) {
+    const DAY_MS: i64 = 86_400_000;
+    let since = clock.now_ms() - RECALLED * DAY_MS;
+    // Where the database does not answer, the other findings say so.
+    let gaps = Registry::new(store.clone(), clock.clone()).gaps().unwrap_or_default();
+    for (name, gap) in gaps.into_iter().filter(|(_, gap)| gap.noticed_ms >= since) {
+        let day = |ms| Timestamp::from_millisecond(ms).unwrap_or_default().strftime("%Y-%m-%d at %H:%M UTC");
+        findings.push(Finding::bad(
+            Severity::Warning,
+            &format!("feed of {name}"),
+            format!(
+                "an older database took the place of this one, as was noticed on {}: what was published between {} and \
+                 {} may be missing",
+                day(gap.noticed_ms),
+                day(gap.after_ts),
+                day(gap.until_ts),
+            ),
+            "import again what was imported in that time, and see what INPS said of it, as docs/backup.md tells",
+        ));
     }
 }
 

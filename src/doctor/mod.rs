@@ -60,6 +60,7 @@ pub fn examine(config: &Config, clock: &Clock, runtime: &Runtime) -> Vec<Finding
     certificate::examine(config, clock, &mut findings);
     if let Some(store) = &store {
         backlog::examine(config, store, clock, &mut findings);
+        backlog::missing(store, clock, &mut findings);
     }
     findings
 }

@@ -8,6 +8,7 @@ mod cancellation;
 pub(crate) mod change;
 mod esiti;
 mod feed;
+pub(crate) mod gap;
 mod held;
 mod history;
 mod plan;
@@ -19,10 +20,11 @@ use openssl::sha::sha256;
 
 use crate::clock::Clock;
 use crate::siuss::record::{EnteErogatore, Record, TipoFlusso};
-use crate::store::{EserviceId, Store, StoreError};
+use crate::store::{EserviceId, Store, StoreError, sequencer};
 
 pub use esiti::{CodiceEsito, EsitiStored, Esito};
 pub use feed::PublishedFlusso;
+pub use gap::{Gap, Noticed, TOLERANCE_MS};
 pub use history::{EsitoSeen, FlussoSeen, Found, Lookup, Stato};
 pub use status::Counts;
 
@@ -142,6 +144,36 @@ impl Registry {
         limit: u32,
     ) -> Result<Vec<PublishedFlusso>, StoreError> {
         self.store.read_async(move |connection| feed::page(connection, eservice, since, limit)).await
+    }
+
+    /// Looks whether `since`, the cursor of a call with a verified voucher to which the feed had no flow to give, lies
+    /// above every timestamp that was given out: then flows were lost, and the feed is raised above it, once. A cursor
+    /// more than [`TOLERANCE_MS`] in the future is not followed.
+    pub async fn follow_async(&self, eservice: EserviceId, since: u128) -> Result<Option<Gap>, StoreError> {
+        let now_ms = self.clock.now_ms();
+        let Some(cursor) = gap::credible(since, now_ms) else {
+            tracing::warn!(since, "a cursor from the future was not followed");
+            return Ok(None);
+        };
+        let last_ts =
+            self.store.read_async(move |connection| sequencer::last_ts(connection, eservice)).await?;
+        if cursor <= last_ts {
+            return Ok(None);
+        }
+        self.store
+            .write_async(move |connection| gap::raise(connection, eservice, cursor, Noticed::Pull, now_ms))
+            .await
+    }
+
+    /// The stretches of every feed in which flows may be missing, with the names of their e-services, oldest first.
+    /// Blocks.
+    pub fn gaps(&self) -> Result<Vec<(String, Gap)>, StoreError> {
+        self.store.read(gap::gaps)
+    }
+
+    /// [`Registry::gaps`], for async code.
+    pub async fn gaps_async(&self) -> Result<Vec<(String, Gap)>, StoreError> {
+        self.store.read_async(gap::gaps).await
     }
 
     /// Stores the outcomes of one request, all or none, each once however often it comes. Blocks.

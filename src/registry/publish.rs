@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use diesel::prelude::*;
+use jiff::Timestamp;
 
 use super::plan::{Content, Flow, Outcome, Plan, PlannedFlow, Stato};
 use super::rows::{ACTIVE, FlussoRow, PrestazioneRow, WITHDRAWN};
-use super::{Fingerprint, PLAIN_XML, Published, Verdict, cancellation, held, tipo_number};
+use super::{Fingerprint, PLAIN_XML, Published, Verdict, cancellation, gap, held, tipo_number};
 use crate::clock::Clock;
 use crate::siuss::record::{EnteErogatore, Flusso, NomeFlusso, TipoFlusso, TipoOperazione};
 use crate::siuss::values::Value;
@@ -34,7 +35,7 @@ pub(super) fn publish<'a>(
         return published(outcomes, &plan, &[], &HashMap::new());
     };
     let now = clock.now();
-    let names = names(connection, eservice, erogatore, Day::of(now), &plan.flows)?;
+    let names = names(connection, eservice, erogatore, now, &plan.flows)?;
     let written = write(connection, eservice, erogatore, &plan, &names)?;
     let timestamps: Vec<i64> = feed.reserve(connection, count, now.as_millisecond())?.collect();
     let ids = insert(connection, eservice, erogatore, &plan, &written, &timestamps, now.as_millisecond())?;
@@ -76,10 +77,12 @@ fn names(
     connection: &mut AnyConnection,
     eservice: EserviceId,
     erogatore: &EnteErogatore,
-    day: Day,
+    now: Timestamp,
     flows: &[PlannedFlow<'_>],
 ) -> Result<Vec<String>, StoreError> {
     let codice = erogatore.codice.as_str();
+    let day = Day::of(now);
+    let above = gap::numbers_above(connection, eservice, now)?;
     let mut next = HashMap::new();
     for tipo in [TipoFlusso::PsPsaSina, TipoFlusso::Sinba] {
         let count = i64::try_from(flows.iter().filter(|flow| flow.tipo == tipo).count()).unwrap_or(i64::MAX);
@@ -91,7 +94,7 @@ fn names(
                 progressivo::giorno.eq(day.number()),
                 progressivo::ultimo.eq(count),
             );
-            let last: i64 = each_backend!(connection, |inner| diesel::insert_into(progressivo::table)
+            let mut last: i64 = each_backend!(connection, |inner| diesel::insert_into(progressivo::table)
                 .values(row)
                 .on_conflict((
                     progressivo::eservice_id,
@@ -103,6 +106,17 @@ fn names(
                 .set(progressivo::ultimo.eq(progressivo::ultimo + count))
                 .returning(progressivo::ultimo)
                 .get_result(inner))?;
+            if last - count < above {
+                last = above + count;
+                diesel::update(progressivo::table.find((
+                    eservice.get(),
+                    codice,
+                    tipo_number(tipo),
+                    day.number(),
+                )))
+                .set(progressivo::ultimo.eq(last))
+                .execute(connection)?;
+            }
             next.insert(tipo, last - count);
         }
     }

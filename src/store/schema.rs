@@ -50,6 +50,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    feed_gap (eservice_id, until_ts) {
+        eservice_id -> BigInt,
+        after_ts -> BigInt,
+        until_ts -> BigInt,
+        noticed_ms -> BigInt,
+        noticed_by -> Text,
+    }
+}
+
+diesel::table! {
     progressivo (eservice_id, codice_ente, tipo, giorno) {
         eservice_id -> BigInt,
         codice_ente -> Text,
@@ -190,6 +200,7 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(
     eservice,
+    feed_gap,
     ente,
     prestazione,
     flusso,

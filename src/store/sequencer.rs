@@ -106,4 +106,21 @@ impl LockedFeed {
             .execute(connection)?;
         Ok(first..=last)
     }
+
+    /// Lets the feed go on above `ts`, and gives the timestamp above which it would have gone on; none if it goes on
+    /// above `ts` already.
+    pub(crate) fn raise(self, connection: &mut AnyConnection, ts: i64) -> Result<Option<i64>, StoreError> {
+        if ts <= self.last_ts {
+            return Ok(None);
+        }
+        diesel::update(eservice::table.find(self.eservice.0))
+            .set(eservice::last_ts.eq(ts))
+            .execute(connection)?;
+        Ok(Some(self.last_ts))
+    }
+}
+
+/// The sequencer of a feed, as it stands.
+pub(crate) fn last_ts(connection: &mut AnyConnection, eservice: EserviceId) -> Result<i64, StoreError> {
+    Ok(eservice::table.find(eservice.0).select(eservice::last_ts).first(connection)?)
 }

@@ -23,6 +23,7 @@ mod conformance;
 mod demo;
 mod doctor;
 mod fuzzing;
+mod gap;
 mod import;
 mod inps;
 mod json;
