@@ -83,6 +83,8 @@ fn entry(eservice: EserviceId) -> Entry {
         limit: Some(100),
         count: Some(100),
         disclosed: Some(Disclosed::new(1, 100, ["H501.PS.20260101.0000001"])),
+        benefit: None,
+        esiti: None,
         duration: Duration::from_millis(3),
         bytes: Some(180_000),
     }

@@ -18,7 +18,7 @@ use super::client;
 use super::problem::{Kind, Problem};
 use super::route::Operation;
 use super::service::{EService, Service};
-use crate::call_log::{Caller, Charge, Disclosed, EXCEEDED, Entry, Quota};
+use crate::call_log::{Caller, Charge, Disclosed, EXCEEDED, Entry, EsitiTaken, Quota, request_id};
 use crate::voucher::{ClaimsRead, Evidence, Voucher};
 
 /// Seconds that the contract lets `X-RateLimit-Reset` and `Retry-After` say at most.
@@ -44,7 +44,6 @@ pub(super) struct Reply {
     outcome: &'static str,
     /// Whose call it was, as far as it is known.
     claims: ClaimsRead,
-    producer_id: Option<Uuid>,
     evidence: Evidence,
     voucher_check: Option<&'static str>,
     /// Against whose threshold it counts: that of every call with a verified voucher.
@@ -64,6 +63,10 @@ pub(super) struct Details {
     pub(super) count: Option<u32>,
     /// Which flows.
     pub(super) disclosed: Option<Disclosed>,
+    /// The benefit, where the call is about one.
+    pub(super) benefit: Option<i64>,
+    /// Of what kind the outcomes were.
+    pub(super) esiti: Option<EsitiTaken>,
 }
 
 impl Reply {
@@ -77,7 +80,6 @@ impl Reply {
             body,
             outcome,
             claims: ClaimsRead::default(),
-            producer_id: None,
             evidence: Evidence::default(),
             voucher_check: None,
             consumer: None,
@@ -97,6 +99,12 @@ impl Reply {
         self
     }
 
+    /// The same answer, to the call that asked for the benefit with this number.
+    pub(super) fn about(mut self, benefit: i64) -> Self {
+        self.details.benefit = Some(benefit);
+        self
+    }
+
     /// A refusal by the voucher's checks, with what could be read of the voucher.
     pub(super) fn refused(problem: Problem, check: &'static str, claims: ClaimsRead) -> Self {
         Self { voucher_check: Some(check), claims, ..Self::from(problem) }
@@ -105,7 +113,6 @@ impl Reply {
     /// The same answer, to the call that came with `voucher`.
     pub(super) fn to(mut self, voucher: &Voucher) -> Self {
         self.claims = voucher.claims_read();
-        self.producer_id = voucher.producer_id;
         self.evidence = voucher.evidence.clone().unwrap_or_default();
         self.consumer = Some(consumer(voucher));
         self
@@ -133,9 +140,10 @@ impl From<Problem> for Reply {
 impl Call {
     /// The call that is about to be answered.
     pub(super) fn arrived(service: &Service, request: &HttpRequest) -> Self {
+        let instant = service.clock.now();
         Self {
-            id: Uuid::new_v4(),
-            instant: service.clock.now(),
+            id: request_id(instant),
+            instant,
             started: Instant::now(),
             client: client::address(request, &service.trusted_proxies),
         }
@@ -257,7 +265,7 @@ impl Call {
                 purpose_id: text(claims.purpose_id),
                 token_id: text(claims.jti),
                 kid: claims.kid.clone(),
-                producer_id: text(reply.producer_id),
+                producer_id: text(claims.producer_id),
                 eservice_id: text(claims.eservice_id),
                 descriptor_id: text(claims.descriptor_id),
                 user_id: reply.evidence.user_id.clone(),
@@ -269,6 +277,8 @@ impl Call {
             limit: reply.details.limit,
             count: reply.details.count,
             disclosed: reply.details.disclosed.clone(),
+            benefit: reply.details.benefit,
+            esiti: reply.details.esiti.clone(),
             duration: self.started.elapsed(),
             bytes: reply.length(),
         }

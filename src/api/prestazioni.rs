@@ -77,7 +77,8 @@ pub(super) async fn handle(
         Ok(target) => match authenticate(&service, &request).await {
             Ok((key, eservice)) => {
                 let reply = answer(&call, &service, eservice, &key, target, &request, &mut payload).await;
-                (Some(eservice), reply.unwrap_or_else(Reply::from).with_key(&key.name))
+                let reply = reply.unwrap_or_else(Reply::from).with_key(&key.name);
+                (Some(eservice), if let Target::Prestazione(id) = target { reply.about(id) } else { reply })
             }
             Err(problem) => (None, problem.into()),
         },

@@ -6,7 +6,6 @@ use std::time::Duration;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use uuid::Uuid;
 
 use super::call::{Call, Reply, consumer, over_threshold, total_quota};
 use super::limit::Refused;
@@ -14,7 +13,7 @@ use super::problem::{Kind, Problem};
 use super::route::{Operation, Route};
 use super::service::{EService, Service};
 use super::{esiti, flussi, openapi, status, unread};
-use crate::call_log::{Caller, Entry};
+use crate::call_log::{Caller, Entry, request_id};
 use crate::voucher::{Credentials, Voucher, evidence};
 
 /// Answers every call of the public listener.
@@ -155,7 +154,7 @@ pub(super) async fn summarise(service: &Service, refused: Vec<Refused>) {
         let entry = Entry {
             eservice: None,
             instant: minute,
-            request_id: Uuid::new_v4().to_string(),
+            request_id: request_id(minute).to_string(),
             method: "-".to_owned(),
             path: "-".to_owned(),
             query: None,
@@ -168,6 +167,8 @@ pub(super) async fn summarise(service: &Service, refused: Vec<Refused>) {
             limit: None,
             count: Some(calls),
             disclosed: None,
+            benefit: None,
+            esiti: None,
             duration: Duration::ZERO,
             bytes: None,
         };

@@ -14,6 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use diesel::prelude::*;
+use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
@@ -27,9 +28,9 @@ use crate::store::{AnyConnection, EserviceId, Store, StoreError, each_backend};
 /// How many entries may wait in memory.
 const WAITING: usize = 4096;
 
-/// How many entries one transaction takes: with 29 columns each, within PostgreSQL's 65535 parameters and SQLite's
+/// How many entries one transaction takes: with 31 columns each, within PostgreSQL's 65535 parameters and SQLite's
 /// 32766.
-const BATCH: usize = 1024;
+pub(super) const BATCH: usize = 1024;
 
 /// How long after a failure the entries that nobody waits for are tried again.
 const RETRY: Duration = Duration::from_millis(250);
@@ -64,6 +65,18 @@ struct Pending {
     charge: Option<Charge>,
     waiter: Option<oneshot::Sender<Result<Appended, StoreError>>>,
     _permit: OwnedSemaphorePermit,
+}
+
+/// An entry as it is written.
+struct Call<'a> {
+    entry: &'a Entry,
+    charge: Option<&'a Charge>,
+}
+
+impl Pending {
+    fn call(&self) -> Call<'_> {
+        Call { entry: &self.entry, charge: self.charge.as_ref() }
+    }
 }
 
 impl Appender {
@@ -106,6 +119,11 @@ impl Appender {
         self.jobs
             .send(Job::Write(Box::new(Pending { entry, charge, waiter, _permit: permit })))
             .map_err(|_| stopped())
+    }
+
+    /// The instant, by the clock that the log goes by.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// What is left of the thresholds, without counting a call; of the total only, for a consumer that is not known
@@ -177,7 +195,8 @@ fn write(store: &Store, names: &mut Names, mut entries: Vec<Pending>) -> Vec<Pen
     let mut again = Vec::new();
     while !entries.is_empty() {
         let rest = entries.split_off(entries.len().min(BATCH));
-        match store.write(|connection| commit(connection, names, &entries)) {
+        let calls: Vec<Call<'_>> = entries.iter().map(Pending::call).collect();
+        match store.write(|connection| commit(connection, names, &calls)) {
             Ok(appended) => {
                 for (pending, appended) in entries.into_iter().zip(appended) {
                     if let Some(waiter) = pending.waiter {
@@ -204,13 +223,19 @@ fn write(store: &Store, names: &mut Names, mut entries: Vec<Pending>) -> Vec<Pen
     again
 }
 
+/// Writes `entries`, of which no call is charged, within the caller's transaction. At most [`BATCH`].
+pub(super) fn append_in(connection: &mut AnyConnection, entries: &[Entry]) -> Result<(), StoreError> {
+    let calls: Vec<Call<'_>> = entries.iter().map(|entry| Call { entry, charge: None }).collect();
+    commit(connection, &mut Names::new(), &calls).map(drop)
+}
+
 /// Writes `entries` in their order within each log, and returns what became of each.
 fn commit(
     connection: &mut AnyConnection,
     names: &mut Names,
-    entries: &[Pending],
+    entries: &[Call<'_>],
 ) -> Result<Vec<Appended>, StoreError> {
-    let mut logs: BTreeMap<i64, Vec<(usize, &Pending)>> = BTreeMap::new();
+    let mut logs: BTreeMap<i64, Vec<(usize, &Call<'_>)>> = BTreeMap::new();
     for (place, pending) in entries.iter().enumerate() {
         logs.entry(pending.entry.log_id()).or_default().push((place, pending));
     }
@@ -222,7 +247,7 @@ fn commit(
         for (place, pending) in members {
             let index = head.next()?;
             let mut done = Appended { index, quota: None, exceeded: false };
-            if let (Some(charge), Some(eservice)) = (&pending.charge, pending.entry.eservice) {
+            if let (Some(charge), Some(eservice)) = (pending.charge, pending.entry.eservice) {
                 let (room, quota) = counters.get_or_insert_with(|| Counters::new(eservice)).charge(
                     connection,
                     charge,

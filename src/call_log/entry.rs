@@ -1,5 +1,6 @@
 //! One call, as it is logged.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use diesel::prelude::*;
 use jiff::Timestamp;
 use openssl::sha::Sha256;
 use serde::{Deserialize, Serialize};
+use uuid::{NoContext, Uuid};
 
 use crate::store::schema::call_entry;
 use crate::store::{EserviceId, storable};
@@ -52,10 +54,23 @@ pub struct Entry {
     pub count: Option<u32>,
     /// Which flows were given; none when there were none.
     pub disclosed: Option<Disclosed>,
+    /// The benefit that was asked for or changed, by the registry's own number, where it was one.
+    pub benefit: Option<i64>,
+    /// Of what kind the outcomes were that were taken.
+    pub esiti: Option<EsitiTaken>,
     /// How long the answer took to prepare.
     pub duration: Duration,
     /// Length of the answer's body, before any compression.
     pub bytes: Option<u64>,
+}
+
+/// A new id for a call that arrived at `instant`. It begins with the instant (UUID version 7), so that the entry is found
+/// among those of one millisecond, without an index of its own.
+#[must_use]
+pub fn request_id(instant: Timestamp) -> Uuid {
+    let seconds = u64::try_from(instant.as_second()).unwrap_or_default();
+    let nanoseconds = u32::try_from(instant.subsec_nanosecond()).unwrap_or_default();
+    Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanoseconds))
 }
 
 /// What is known of the caller: a voucher's claims and the `kid` of its header, and what evidence came with it.
@@ -96,6 +111,18 @@ pub(super) struct Evidence {
     pub(super) user_location: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) loa: Option<String>,
+}
+
+/// Of what kind the outcomes of a call were.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EsitiTaken {
+    /// How many there were, by `codice_esito`.
+    pub by_code: BTreeMap<String, usize>,
+    /// How many were known already, from an earlier delivery.
+    pub repeated: usize,
+    /// How many were about flows that the e-service never published.
+    pub unknown_flows: usize,
 }
 
 /// Which flows a page held.
@@ -152,6 +179,8 @@ pub(super) struct Row {
     pub(super) bytes: Option<i64>,
     pub(super) evidence: Option<String>,
     pub(super) leaf_hash: Option<Vec<u8>>,
+    pub(super) benefit: Option<i64>,
+    pub(super) esiti: Option<String>,
 }
 
 impl Entry {
@@ -162,7 +191,7 @@ impl Entry {
 
     /// The same call, refused with 429: nothing was disclosed.
     pub(super) fn refused(&self, outcome: &'static str) -> Self {
-        Self { status: 429, outcome, count: None, disclosed: None, bytes: None, ..self.clone() }
+        Self { status: 429, outcome, count: None, disclosed: None, esiti: None, bytes: None, ..self.clone() }
     }
 
     pub(super) fn row(&self, entry_index: i64) -> Row {
@@ -200,6 +229,9 @@ impl Entry {
             bytes: self.bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
             evidence: caller.evidence(),
             leaf_hash: None,
+            benefit: self.benefit,
+            // Strings and numbers always serialise.
+            esiti: self.esiti.as_ref().and_then(|esiti| serde_json::to_string(esiti).ok()),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::{Map, Value};
 
-use super::leaf::Leaf;
+use super::leaf::{LATER, Leaf};
 use super::search::{Filter, Found, search};
 use crate::store::{Store, StoreError};
 
@@ -38,12 +38,17 @@ impl From<csv::Error> for ExportError {
 }
 
 impl Found {
-    /// The entry as a JSON object, its members in the order of the export.
+    /// The entry as a JSON object, all its members in the order of the export.
     pub fn json(&self) -> Result<Map<String, Value>, StoreError> {
-        match serde_json::to_value(self.leaf()?) {
-            Ok(Value::Object(members)) => Ok(members),
-            _ => Ok(Map::new()),
-        }
+        let Ok(Value::Object(mut members)) = serde_json::to_value(self.leaf()?) else {
+            return Ok(Map::new());
+        };
+        let mut later: Map<String, Value> = LATER
+            .iter()
+            .map(|name| ((*name).to_owned(), members.remove(*name).unwrap_or_default()))
+            .collect();
+        members.append(&mut later);
+        Ok(members)
     }
 
     fn leaf(&self) -> Result<Leaf<'_>, StoreError> {

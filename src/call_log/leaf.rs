@@ -11,9 +11,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Number;
 
-use super::entry::{Evidence, Row};
+use super::entry::{EsitiTaken, Evidence, Row};
 use super::tree::{self, Hash};
 use crate::store::StoreError;
+
+/// The members that are left out where they do not apply.
+pub(super) const LATER: [&str; 2] = ["benefit", "esiti"];
 
 /// An entry under the names of the interface.
 #[derive(Serialize)]
@@ -48,6 +51,10 @@ pub(super) struct Leaf<'a> {
     flows_digest: Option<String>,
     duration_ms: Number,
     bytes: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    benefit: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    esiti: Option<EsitiTaken>,
 }
 
 impl<'a> Leaf<'a> {
@@ -64,6 +71,12 @@ impl<'a> Leaf<'a> {
             .transpose()
             .map_err(|_| unreadable("the evidence"))?;
         let evidence = evidence.unwrap_or_default();
+        let esiti = row
+            .esiti
+            .as_deref()
+            .map(serde_json::from_str)
+            .transpose()
+            .map_err(|_| unreadable("the kinds of outcomes"))?;
         let since = row.since.as_deref().map(str::parse).transpose().map_err(|_| unreadable("the cursor"))?;
         let duration_ms = format!("{}.{:03}", row.duration_us / 1000, row.duration_us % 1000);
         Ok(Self {
@@ -97,6 +110,8 @@ impl<'a> Leaf<'a> {
             flows_digest: row.flows_digest.as_deref().map(hex),
             duration_ms: duration_ms.parse().map_err(|_| unreadable("the duration"))?,
             bytes: row.bytes,
+            benefit: row.benefit,
+            esiti,
         })
     }
 

@@ -8,6 +8,7 @@
 //!
 //! Not here: deciding what is answered. An entry never holds a payload or a token that could be used again.
 
+pub mod action;
 mod appender;
 mod entry;
 pub mod export;
@@ -19,8 +20,9 @@ pub mod search;
 mod thresholds;
 pub mod tree;
 
+pub use action::{Action, Actor};
 pub use appender::{Appended, Appender};
-pub use entry::{Caller, Disclosed, Entry};
+pub use entry::{Caller, Disclosed, Entry, EsitiTaken, request_id};
 pub use head::catch_up;
 pub use progress::{Progress, progress};
 pub use thresholds::{Charge, EXCEEDED, Limits, Quota};

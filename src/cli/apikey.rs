@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
+use super::operator::operator;
 use super::{CliError, Globals};
+use crate::call_log::action::{self, Action, Kind};
 use crate::clock::Clock;
 use crate::store::Store;
 use crate::vendor::keys::{self, Listed};
@@ -94,6 +96,8 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
                     args.name
                 )));
             }
+            let made = Action::new(&operator(), Kind::ApiKeyAdded).of(id);
+            action::record(&store, &Clock::System, [made])?;
             if args.json {
                 let key = key.expose_secret();
                 writeln!(
@@ -129,6 +133,7 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
             if !store.write(|connection| keys::revoke(connection, &args.name, now_ms))? {
                 return Err(CliError::Usage(format!("there is no key {:?} in force", args.name)));
             }
+            action::record(&store, &Clock::System, [Action::new(&operator(), Kind::ApiKeyRevoked)])?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -6,7 +6,9 @@ use clap::{Parser, Subcommand};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::operator::operator;
 use super::{CliError, Globals};
+use crate::call_log::action::{self, Action, Kind, Outcome};
 use crate::clock::Clock;
 use crate::config::EService;
 use crate::registry::{Found, Lookup, Registry, Stato, Verdict};
@@ -114,6 +116,7 @@ impl By {
 
 /// What was asked for, found.
 struct Held {
+    store: Store,
     registry: Registry,
     eservice: EService,
     id: EserviceId,
@@ -121,18 +124,23 @@ struct Held {
 }
 
 impl Which {
+    /// Finds them, and logs that they were looked at.
     fn find(&self, globals: &Globals) -> Result<Held, CliError> {
         let config = globals.config()?;
         let eservice = super::select(&config, self.eservice.as_deref())?.clone();
         let store = Store::open(&config.database)?;
         store.migrate()?;
         let id = store.register_eservice(&eservice.name)?;
-        let registry = Registry::new(store, Clock::System);
+        let registry = Registry::new(store.clone(), Clock::System);
         let found = registry.find(id, &self.by.lookup()?, MOST)?;
+        let viewed = Action::new(&operator(), Kind::BenefitViewed).of(id);
         if found.is_empty() {
+            action::record(&store, &Clock::System, [viewed.with(Outcome::NotFound)])?;
             return Err(CliError::Failed("the registry holds no such benefit".to_owned()));
         }
-        Ok(Held { registry, eservice, id, found })
+        let viewed = found.iter().map(|found| viewed.clone().to(found.id));
+        action::record(&store, &Clock::System, viewed)?;
+        Ok(Held { store, registry, eservice, id, found })
     }
 }
 
@@ -229,6 +237,10 @@ fn withdraw(held: &Held, as_json: bool) -> Result<ExitCode, CliError> {
         .registry
         .withdraw(held.id, &ente, found.id)?
         .ok_or_else(|| CliError::Failed("the registry holds no such benefit".to_owned()))?;
+    let outcome =
+        if matches!(published.verdict, Verdict::Refused(_)) { Outcome::Refused } else { Outcome::Done };
+    let withdrawn = Action::new(&operator(), Kind::BenefitWithdrawn).of(held.id).to(found.id).with(outcome);
+    action::record(&held.store, &Clock::System, [withdrawn])?;
     let (verdict, text, code) = match &published.verdict {
         Verdict::Refused(notice) => {
             ("refused", format!("{}: {} {}", notice.rule.code, notice.message, notice.remedy), REFUSED)

@@ -8,7 +8,9 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::codes::read_table;
+use super::operator::operator;
 use super::{CliError, Globals};
+use crate::call_log::action::{self, Action, Kind, Outcome};
 use crate::catalogue;
 use crate::clock::Clock;
 use crate::codes;
@@ -103,14 +105,23 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
     let store = Store::open(&config.database)?;
     store.migrate()?;
     let rulebook = codes::rulebook(&config, &store)?;
-    let import =
-        |destination: &Destination<'_>| args.source.import(&args.files, &args.ente, &rulebook, destination);
+    let mut summary = Summary::default();
+    let mut import = |destination: &Destination<'_>| {
+        args.source.import(&args.files, &args.ente, &rulebook, destination, &mut summary)
+    };
     if args.dry_run {
         return import(&Destination::Nowhere);
     }
     let id = store.register_eservice(&eservice.name)?;
-    let registry = Registry::new(store, Clock::System);
-    import(&Destination::Feed { registry: &registry, eservice: id, ente: &ente })
+    let registry = Registry::new(store.clone(), Clock::System);
+    let actor = operator();
+    action::record(&store, &Clock::System, [Action::new(&actor, Kind::ImportBegun).of(id)])?;
+    let done = import(&Destination::Feed { registry: &registry, eservice: id, ente: &ente });
+    let outcome = if done.is_ok() { Outcome::Done } else { Outcome::Failed };
+    let ended = Action::new(&actor, Kind::ImportEnded).of(id).with(outcome);
+    let taken = summary.records.saturating_sub(summary.refused);
+    action::record(&store, &Clock::System, [ended.counting(taken)])?;
+    done
 }
 
 pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
@@ -126,7 +137,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     if let Some(path) = &args.comuni {
         rulebook.comuni = Some(Comuni::from_csv(&read_table(path)?).map_err(unusable(path))?);
     }
-    args.source.import(&args.files, ente, &rulebook, &Destination::Nowhere)
+    args.source.import(&args.files, ente, &rulebook, &Destination::Nowhere, &mut Summary::default())
 }
 
 fn print_rules(json: bool) -> Result<ExitCode, CliError> {
@@ -175,6 +186,7 @@ impl Source {
         ente: &str,
         rulebook: &Rulebook,
         destination: &Destination<'_>,
+        summary: &mut Summary,
     ) -> Result<ExitCode, CliError> {
         let mapping = match &self.mapping {
             Some(path) => {
@@ -190,7 +202,6 @@ impl Source {
             .transpose()
             .map_err(|error| CliError::Failed(format!("cannot create the report: {error}")))?;
         let bar = progress_bar(files);
-        let mut summary = Summary::default();
         let mut readable = false;
         for path in files {
             if !self.json {
@@ -205,7 +216,7 @@ impl Source {
                 progress: &|bytes| bar.inc(bytes),
                 report: report.as_mut(),
             };
-            readable |= import::run(path, &options, destination, &mut summary, &mut listeners)
+            readable |= import::run(path, &options, destination, summary, &mut listeners)
                 .map_err(|error: ImportError| CliError::Failed(error.to_string()))?;
         }
         bar.finish_and_clear();
@@ -213,9 +224,9 @@ impl Source {
             report.finish().map_err(|error| CliError::Failed(format!("cannot write the report: {error}")))?;
         }
         if self.json {
-            say!("{}", serde_json::to_string(&summary).unwrap_or_default());
+            say!("{}", serde_json::to_string(summary).unwrap_or_default());
         } else {
-            print_summary(&summary, destination);
+            print_summary(summary, destination);
         }
         Ok(match (readable, summary.refused) {
             (false, _) => ExitCode::FAILURE,

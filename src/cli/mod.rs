@@ -23,6 +23,7 @@ mod doctor;
 mod import;
 mod inps;
 mod openapi;
+mod operator;
 mod serve;
 mod tracing;
 mod voucher;

@@ -107,6 +107,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    call_removed (log_id, first_index) {
+        log_id -> BigInt,
+        first_index -> BigInt,
+        hashes -> Binary,
+    }
+}
+
+diesel::table! {
     call_entry (log_id, entry_index) {
         log_id -> BigInt,
         entry_index -> BigInt,
@@ -137,6 +145,8 @@ diesel::table! {
         bytes -> Nullable<BigInt>,
         evidence -> Nullable<Text>,
         leaf_hash -> Nullable<Binary>,
+        benefit -> Nullable<BigInt>,
+        esiti -> Nullable<Text>,
     }
 }
 

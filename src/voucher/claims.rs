@@ -62,6 +62,7 @@ impl Voucher {
             client_id: Some(self.client_id),
             purpose_id: Some(self.purpose_id),
             consumer_id: self.consumer_id,
+            producer_id: self.producer_id,
             eservice_id: self.eservice_id,
             descriptor_id: self.descriptor_id,
             kid: Some(self.kid.clone()),
@@ -94,6 +95,8 @@ pub struct ClaimsRead {
     pub purpose_id: Option<Uuid>,
     /// `consumerId`.
     pub consumer_id: Option<Uuid>,
+    /// `producerId`.
+    pub producer_id: Option<Uuid>,
     /// `eserviceId`.
     pub eservice_id: Option<Uuid>,
     /// `descriptorId`.
@@ -110,6 +113,7 @@ impl ClaimsRead {
             client_id: claims.client_id.get().copied(),
             purpose_id: claims.purpose_id.get().copied(),
             consumer_id: claims.consumer_id.get().copied(),
+            producer_id: claims.producer_id.get().copied(),
             eservice_id: claims.eservice_id.get().copied(),
             descriptor_id: claims.descriptor_id.get().copied(),
             kid: token.kid().map(str::to_owned),

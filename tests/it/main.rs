@@ -11,7 +11,9 @@
     reason = "tests say what they expect by panicking, and have no public face"
 )]
 
+mod actions;
 mod api;
+mod append_only;
 mod audit;
 mod benefits;
 mod call_log;

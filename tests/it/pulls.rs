@@ -40,6 +40,8 @@ fn call(eservice: EserviceId, number: usize, status: u16, page: &[PublishedFluss
         limit: None,
         count: None,
         disclosed,
+        benefit: None,
+        esiti: None,
         duration: Duration::ZERO,
         bytes: None,
     }

@@ -60,7 +60,7 @@ on_both_databases! {
         assert_eq!(place.run(&["apikey", "list"]).stdout, "");
         let contents = &before["contents"]["eservices"][0];
         assert_eq!((&contents["name"], &contents["flows"], &contents["benefits"], &contents["calls"]),
-                   (&"prova".into(), &2.into(), &2.into(), &1.into()));
+                   (&"prova".into(), &2.into(), &2.into(), &2.into()));
         let unknown = place.run(&["db", "migrate", "--to", "7"]);
         assert_eq!(unknown.code, 2);
         assert!(unknown.stderr.contains("0001, 0002"), "{unknown:?}");

@@ -1,10 +1,10 @@
 //! A database of its own for each test, on either backend, judged and gone when the test ends.
 
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, PgConnection};
+use diesel::{Connection, PgConnection, RunQueryDsl};
 use tempfile::TempDir;
 use waas_comuni::config;
-use waas_comuni::store::Store;
+use waas_comuni::store::{AnyConnection, Store};
 
 /// Which database a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,29 @@ impl TestDatabase {
             .unwrap();
     }
 
+    /// Changes the log as its owner can and nobody else: without the triggers that guard it.
+    pub(crate) fn tamper(&self, sql: &str) {
+        let store = self.store();
+        store
+            .write(|connection| {
+                let triggers = match connection {
+                    AnyConnection::Sqlite(inner) => diesel::sql_query(
+                        "SELECT group_concat('DROP TRIGGER ' || name, ';') AS sql FROM sqlite_schema \
+                         WHERE type = 'trigger'",
+                    )
+                    .get_result::<Statements>(inner)?,
+                    AnyConnection::Postgres(inner) => diesel::sql_query(
+                        "SELECT string_agg('DROP TRIGGER ' || tgname || ' ON ' || tgrelid::regclass, ';') AS sql \
+                         FROM pg_trigger WHERE NOT tgisinternal",
+                    )
+                    .get_result::<Statements>(inner)?,
+                };
+                connection.batch_execute(&triggers.sql.unwrap_or_default())?;
+                Ok(connection.batch_execute(sql)?)
+            })
+            .unwrap();
+    }
+
     pub(crate) fn settings(&self) -> config::Database {
         config::Database { url: self.url.clone().into(), ..config::Database::default() }
     }
@@ -85,6 +108,12 @@ impl Drop for TestDatabase {
             let _ = connection.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)"));
         }
     }
+}
+
+#[derive(diesel::QueryableByName)]
+struct Statements {
+    #[diesel(sql_type = diesel::sql_types::Nullable<diesel::sql_types::Text>)]
+    sql: Option<String>,
 }
 
 /// Makes two tests of one body, `NAME::sqlite` and `NAME::postgres`, each with a [`TestDatabase`] of its own.

@@ -66,6 +66,8 @@ pub(crate) fn call(
         limit: None,
         count: None,
         disclosed: None,
+        benefit: None,
+        esiti: None,
         duration: Duration::from_millis(1),
         bytes: None,
     }
