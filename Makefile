@@ -3,10 +3,10 @@
 BIN := target/debug/waas-comuni
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test contract docs fuzz bench lint
+.PHONY: help demo test contract docs fuzz bench torture torture-without-sequencer lint
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 34
 
 demo: ## Build, then show the whole way of a benefit: import, serve, pull as INPS, answer
 	@scripts/require.sh build
@@ -32,6 +32,14 @@ bench: ## Measure: what the product costs beside what it is made of, on both dat
 fuzz: ## Run each fuzz target for five minutes (scripts/fuzz.sh runs some of them, for as long as you say)
 	@scripts/require.sh build
 	scripts/fuzz.sh
+
+torture: ## Crash everything while INPS pulls, half an hour on each database (MINUTES=5 SEED=7 DATABASE=sqlite)
+	@scripts/require.sh test
+	scripts/torture.sh
+
+torture-without-sequencer: ## Show that the same test fails within a minute when timestamps come from the clock
+	@scripts/require.sh test
+	scripts/torture.sh --without-sequencer
 
 lint: ## Check format, clippy, licences and sources of the dependencies, shell scripts, deploy/
 	@scripts/require.sh lint

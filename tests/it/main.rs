@@ -33,6 +33,7 @@ mod limits;
 mod pulls;
 mod registry;
 mod rules;
+mod sequencer_model;
 mod serving;
 mod siuss;
 mod store;

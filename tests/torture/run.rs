@@ -1,0 +1,271 @@
+//! One run: the things on the stage, the actors, the end.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use waas_comuni::voucher::issuer::{self, Profile};
+
+use crate::chaos::{self, Chaos};
+use crate::checker::{Checker, Connection, Fact};
+use crate::client::Client;
+use crate::cluster::Cluster;
+use crate::fleet::Fleet;
+use crate::importer::Importer;
+use crate::proxy::Proxy;
+use crate::stats::Stats;
+use crate::vendor::Vendor;
+
+/// How long nothing at all may happen, once nothing is in the way of what is under way.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Flows that a client may have still to pull before writers wait for it.
+const FAR_BEHIND: usize = 4_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Database {
+    Sqlite,
+    Postgres,
+}
+
+/// What is to be run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    pub(crate) database: Database,
+    pub(crate) seed: u64,
+    /// How long there are faults, at least.
+    pub(crate) time: Duration,
+    /// Milliseconds between two faults, at least and at most.
+    pub(crate) pace: (u64, u64),
+    /// Whether something that must hold is known not to.
+    pub(crate) expect_violation: bool,
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// Everything happens.
+    Storm,
+    /// No more faults; writers finish what they have begun, and begin nothing.
+    Calm,
+    /// Nothing is written any longer; clients pull to the end.
+    Drain,
+    /// Everybody goes home.
+    Over,
+}
+
+/// What the actors share.
+pub(crate) struct Stage {
+    pub(crate) folder: PathBuf,
+    pub(crate) seed: u64,
+    pub(crate) stats: Stats,
+    pub(crate) fleet: Fleet,
+    pub(crate) profile: Profile,
+    phase: AtomicU8,
+    /// How many flows the slowest client has still to pull.
+    pub(crate) behind: AtomicUsize,
+    violation: Mutex<Option<String>>,
+    facts: Mutex<Sender<Fact>>,
+}
+
+impl Stage {
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::SeqCst) {
+            0 => Phase::Storm,
+            1 => Phase::Calm,
+            2 => Phase::Drain,
+            _ => Phase::Over,
+        }
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.fetch_max(phase as u8, Ordering::SeqCst);
+    }
+
+    /// Whether to begin to write something more. Waits for clients that are far behind: they are who this is about.
+    pub(crate) fn may_write(&self) -> bool {
+        while self.phase() == Phase::Storm && self.behind.load(Ordering::SeqCst) > FAR_BEHIND {
+            thread::sleep(Duration::from_millis(20));
+        }
+        self.phase() == Phase::Storm
+    }
+
+    /// Ends the run: what must hold does not.
+    pub(crate) fn violated(&self, what: impl Into<String>) {
+        self.violation.lock().unwrap().get_or_insert(what.into());
+        self.enter(Phase::Over);
+    }
+
+    fn violation(&self) -> Option<String> {
+        self.violation.lock().unwrap().clone()
+    }
+
+    /// Tells the checker what an actor was told.
+    pub(crate) fn tell(&self, fact: Fact) {
+        // The checker ends before the others only when the run is over.
+        let _ = self.facts.lock().unwrap().send(fact);
+    }
+
+    /// The product's own program, about to be started.
+    pub(crate) fn program(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_waas-comuni"));
+        command.current_dir(&self.folder).args(arguments).env_remove("RUST_LOG");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+}
+
+/// What became of a run.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) violation: Option<String>,
+    pub(crate) text: String,
+    pub(crate) json: Value,
+}
+
+/// Runs `plan`.
+pub(crate) fn run(plan: &Plan) -> Report {
+    let folder = TempDir::with_prefix("waas-comuni-torture-").unwrap();
+    let (cluster, proxy) = match plan.database {
+        Database::Sqlite => (None, None),
+        Database::Postgres => {
+            let cluster = Cluster::start();
+            let proxy = Proxy::start(cluster.port);
+            (Some(cluster), Some(proxy))
+        }
+    };
+    let connection = match &cluster {
+        None => Connection::Sqlite(folder.path().join("waas-comuni.db")),
+        Some(cluster) => {
+            Connection::Postgres(format!("postgres://postgres@127.0.0.1:{}/postgres", cluster.port))
+        }
+    };
+    let url = match &proxy {
+        None => "sqlite://waas-comuni.db".to_owned(),
+        Some(proxy) => format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port),
+    };
+    let profile = configure(folder.path(), &url);
+    let (facts, told) = channel();
+    let instances = if plan.database == Database::Sqlite { 1 } else { 4 };
+    let stage = Arc::new(Stage {
+        folder: folder.path().to_owned(),
+        seed: plan.seed,
+        stats: Stats::default(),
+        fleet: Fleet::start(folder.path().to_owned(), instances),
+        profile,
+        phase: AtomicU8::new(0),
+        behind: AtomicUsize::new(0),
+        violation: Mutex::default(),
+        facts: Mutex::new(facts),
+    });
+    let begun = Instant::now();
+    let chaos = Chaos { stage: Arc::clone(&stage), cluster, proxy, begun, plan: *plan };
+    act(&stage, chaos, Checker::new(Arc::clone(&stage), connection, told));
+    for row in ["flows published", "pages asked twice", "outcomes acknowledged", "log entries checked"] {
+        if stage.stats.get(row) == 0 {
+            stage.violated(format!("nothing was shown: {row}: 0"));
+        }
+    }
+
+    let violation = stage.violation();
+    let seconds = begun.elapsed().as_secs();
+    let mut text = format!("{:?}, seed {}, {seconds} s\n{}", plan.database, plan.seed, stage.stats.table());
+    writeln!(text, "{:<36} {:>12}", "violations", u8::from(violation.is_some())).unwrap();
+    let json = json!({
+        "database": format!("{:?}", plan.database).to_lowercase(),
+        "seed": plan.seed,
+        "seconds": seconds,
+        "counts": stage.stats.json(),
+        "violation": violation,
+    });
+    if let Some(violation) = &violation {
+        writeln!(text, "VIOLATION after {seconds} s: {violation}").unwrap();
+        if !plan.expect_violation {
+            writeln!(text, "Database and logs are in {}", folder.keep().display()).unwrap();
+        }
+    }
+    Report { violation, text, json }
+}
+
+/// Has everybody do their part, until the end.
+fn act(stage: &Arc<Stage>, chaos: Chaos, checker: Checker) {
+    let mut writers = Vec::new();
+    for number in 0..3 {
+        let importer = Importer::new(Arc::clone(stage), number);
+        writers.push(thread::spawn(move || importer.run()));
+    }
+    for number in 0..3 {
+        let vendor = Vendor::new(Arc::clone(stage), number);
+        writers.push(thread::spawn(move || vendor.run()));
+    }
+    let clients: Vec<_> = (0..3)
+        .map(|number| {
+            let client = Client::new(Arc::clone(stage), number);
+            thread::spawn(move || client.run())
+        })
+        .collect();
+    let checker = thread::spawn(move || checker.run());
+    let chaos = chaos::spawn(chaos);
+
+    // The cluster lives as long as there is somebody to reach it.
+    let chaos = chaos.join().unwrap();
+    stage.enter(Phase::Calm);
+    finish(stage, writers, "a writer");
+    stage.enter(Phase::Drain);
+    finish(stage, clients, "a client");
+    if stage.phase() < Phase::Over {
+        // Who comes last, and asks from the beginning, sees what everybody saw.
+        let last = Client::new(Arc::clone(stage), 3);
+        finish(stage, vec![thread::spawn(move || last.run())], "the last client");
+    }
+    stage.enter(Phase::Over);
+    if checker.join().is_err() {
+        stage.violated("the checker panicked");
+    }
+    drop(chaos);
+}
+
+/// Waits for actors who have no obstacle.
+fn finish(stage: &Stage, actors: Vec<thread::JoinHandle<()>>, who: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    for actor in actors {
+        while !actor.is_finished() {
+            if Instant::now() > deadline {
+                stage.violated(format!(
+                    "{who} cannot finish within {PATIENCE:?}, though nothing is in the way"
+                ));
+            }
+            if Instant::now() > deadline + PATIENCE {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        if actor.join().is_err() {
+            stage.violated(format!("{who} panicked"));
+        }
+    }
+}
+
+/// Writes the configuration and the keys of a local issuer.
+fn configure(folder: &Path, url: &str) -> Profile {
+    let mut profile = Profile::invented("locale.example.it".to_owned(), vec!["SIUSS".to_owned()]);
+    // The longest that a voucher may live: the clocks that judge it are hours apart.
+    profile.expires_in = 86_400;
+    issuer::keygen(&folder.join("keys"), &profile).unwrap();
+    let config = format!(
+        "[database]\nurl = {url:?}\n[api]\nbind = \"127.0.0.1:0\"\n[back_office]\nbind = \"127.0.0.1:0\"\n\
+         [[eservice]]\nname = \"prova\"\nbase_path = \"/waas/v1\"\nenvironment = \"locale\"\n\
+         issuer = \"locale.example.it\"\njwks_url = \"file:keys/jwks.json\"\naudience = [\"SIUSS\"]\n\
+         daily_calls_per_consumer = 1000000000\ndaily_calls_total = 1000000000\n\
+         [[eservice.ente]]\ncodice = \"H501\"\ndenominazione = \"Comune di Roma\"\nsede = \"H501\"\n\
+         cf_operatore = \"RSSMRA80A01H501U\"\n"
+    );
+    std::fs::write(folder.join("waas-comuni.toml"), config).unwrap();
+    profile
+}
