@@ -149,7 +149,7 @@ impl RulesInForce {
 
     /// The rulebook of this moment. Blocks; the tables are read again only when one was loaded.
     pub fn get(&self) -> Result<Arc<Rulebook>, CodesError> {
-        let loaded = self.store.read(tables::loaded)?;
+        let loaded = self.store.read_bounded(tables::loaded)?;
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(current) = current.as_ref().filter(|current| current.loaded == loaded) {
             return Ok(Arc::clone(&current.rulebook));
@@ -177,5 +177,5 @@ fn count(kind: Kind, content: &str) -> Result<usize, TableError> {
 }
 
 fn stored(store: &Store, kind: Kind) -> Result<Option<StoredTable>, StoreError> {
-    store.read(|connection| tables::load(connection, kind.as_str()))
+    store.read_bounded(move |connection| tables::load(connection, kind.as_str()))
 }

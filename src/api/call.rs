@@ -160,8 +160,10 @@ impl Call {
     ) -> HttpResponse {
         let entry = self.entry(eservice, request, &reply);
         let logged = match eservice {
-            Some(_) => service.appender.append(entry, None).await.map(drop),
-            None => service.appender.note(entry).await,
+            Some(_) if reply.status() != StatusCode::SERVICE_UNAVAILABLE => {
+                service.appender.append(entry, None).await.map(drop)
+            }
+            _ => service.appender.note(entry).await,
         };
         let reply = match logged {
             Err(error) if eservice.is_some() => {
@@ -198,7 +200,8 @@ impl Call {
     ) -> HttpResponse {
         let entry = self.entry(eservice, request, &reply);
         let (reply, quota) = match (eservice, reply.consumer.clone()) {
-            (Some(eservice), Some(consumer_id)) => {
+            // What refuses itself for want of the database does not wait for it once more, and counts for nothing.
+            (Some(eservice), Some(consumer_id)) if reply.status() != StatusCode::SERVICE_UNAVAILABLE => {
                 let charge = Charge { consumer_id, limits: eservice.limits };
                 match service.appender.append(entry, Some(charge)).await {
                     Ok(appended) if appended.exceeded => {
@@ -224,7 +227,11 @@ impl Call {
                 if let Err(error) = service.appender.note(entry).await {
                     tracing::error!(request_id = %self.id, %error, "a refused call cannot be logged");
                 }
-                (reply, total_quota(service, eservice, operation).await)
+                let quota = match reply.status() {
+                    StatusCode::SERVICE_UNAVAILABLE => None,
+                    _ => total_quota(service, eservice, operation).await,
+                };
+                (reply, quota)
             }
         };
         let let_in = reply.consumer.is_some() && reply.outcome != EXCEEDED;

@@ -12,7 +12,7 @@ pub(super) async fn live() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "live" }))
 }
 
-/// The database answers, and every issuer's keys are there.
+/// The database answers and takes what is written, and every issuer's keys are there.
 pub(super) async fn ready(service: Data<Service>) -> HttpResponse {
     let database = service.ping().await.is_ok();
     let without_keys: Vec<&str> = service

@@ -28,8 +28,6 @@ use crate::voucher::Verifier;
 use crate::voucher::keys::{Fetch, HttpsOrFile, Refresher};
 use crate::voucher::verify::SetupError;
 
-/// How long the database may take to come up before a start is given up.
-const DATABASE_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a client may take to send the head of its request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an idle connection is kept.
@@ -109,7 +107,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
         tracing::warn!(key = finding.key, remedy = finding.remedy, "{}", finding.message);
     }
     let store = Store::open(&config.database)?;
-    migrate(&store).await?;
+    migrate(&store, Duration::from_secs(u64::from(config.database.startup_seconds))).await?;
     let appender = Appender::start(store.clone(), clock.clone())?;
     let (eservices, refreshers) = eservices(config, &store, &clock).await?;
     let tls = config.api.tls.as_ref().map(tls::acceptor).transpose()?;
@@ -186,9 +184,9 @@ async fn summarise(service: Data<Service>) {
     }
 }
 
-/// Brings the tables up to date, waiting for a database that is not there yet.
-async fn migrate(store: &Store) -> Result<(), StartError> {
-    let deadline = Instant::now() + DATABASE_PATIENCE;
+/// Brings the tables up to date, waiting for at most `patience` for a database that is not there yet.
+async fn migrate(store: &Store, patience: Duration) -> Result<(), StartError> {
+    let deadline = Instant::now() + patience;
     loop {
         let migrating = store.clone();
         let work = move || {

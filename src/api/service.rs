@@ -33,9 +33,14 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Whether the database answers.
+    /// Whether calls can be answered: the database answers, and the call log was written when it last had to be.
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
-        self.store.ping_async().await
+        self.store.ping_async().await?;
+        if self.appender.is_writable() {
+            Ok(())
+        } else {
+            Err(StoreError::Unavailable("the call log cannot be written".to_owned()))
+        }
     }
 }
 

@@ -12,7 +12,6 @@ use super::operator::operator;
 use super::{CliError, Globals};
 use crate::call_log::action::{self, Action, Kind};
 use crate::clock::Clock;
-use crate::store::Store;
 use crate::vendor::keys::{self, Listed};
 
 /// Manage the keys with which vendors' software registers benefits on the back-office listener.
@@ -71,7 +70,7 @@ fn name(text: &str) -> Result<String, String> {
 
 pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> {
     let config = globals.config()?;
-    let store = Store::open(&config.database)?;
+    let store = super::open(&config)?;
     store.migrate()?;
     let now_ms = Clock::System.now_ms();
     let mut out = std::io::stdout().lock();

@@ -128,7 +128,7 @@ impl Which {
     fn find(&self, globals: &Globals) -> Result<Held, CliError> {
         let config = globals.config()?;
         let eservice = super::select(&config, self.eservice.as_deref())?.clone();
-        let store = Store::open(&config.database)?;
+        let store = super::open(&config)?;
         store.migrate()?;
         let id = store.register_eservice(&eservice.name)?;
         let registry = Registry::new(store.clone(), Clock::System);

@@ -107,7 +107,7 @@ fn instant(text: &str) -> Result<Timestamp, String> {
 impl FilterArgs {
     /// The filter, and the database that it is for.
     fn open(&self, globals: &Globals) -> Result<(Store, Filter), CliError> {
-        let store = Store::open(&globals.config()?.database)?;
+        let store = super::open(&globals.config()?)?;
         if !store.schema_state()?.pending.is_empty() {
             let message =
                 "the database is not ready for this version: start the service or import a file first";

@@ -10,7 +10,6 @@ use jiff::civil::Date;
 use super::{CliError, Globals};
 use crate::clock::Clock;
 use crate::codes::{self, CodesError, Kind, Loaded};
-use crate::store::Store;
 
 /// Load the official tables that the rules look into: benefits, municipalities.
 #[derive(Debug, Parser)]
@@ -69,7 +68,7 @@ impl From<CodesError> for CliError {
 }
 
 pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> {
-    let store = Store::open(&globals.config()?.database)?;
+    let store = super::open(&globals.config()?)?;
     store.migrate()?;
     let mut out = std::io::stdout().lock();
     match &args.command {

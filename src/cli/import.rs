@@ -22,7 +22,6 @@ use crate::registry::Registry;
 use crate::siuss::notice::Severity;
 use crate::siuss::rules::Rulebook;
 use crate::siuss::tables::{Comuni, TableError};
-use crate::store::Store;
 
 /// Some records were refused; the rest was done.
 const SOME_REFUSED: u8 = 3;
@@ -102,7 +101,7 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
         CliError::Usage(format!("the configuration of the ente is wrong: {}", wrong.join(", ")))
     })?;
     // A dry run looks into the loaded tables too: it says what the import would.
-    let store = Store::open(&config.database)?;
+    let store = super::open(&config)?;
     store.migrate()?;
     let rulebook = codes::rulebook(&config, &store)?;
     let mut summary = Summary::default();

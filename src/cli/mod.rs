@@ -30,13 +30,15 @@ mod voucher;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use tokio::runtime::Runtime;
 
 use crate::config::check::Finding;
 use crate::config::{self, Config, ConfigError, EService};
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 use crate::telemetry::{self, LogFormat};
 
 /// The e-service WaaS.Comuni of an Italian municipality: its social benefits, pulled by INPS over PDND.
@@ -145,6 +147,30 @@ pub(crate) fn select<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a E
             CliError::Usage(format!("the configuration has no e-service {name:?}, only: {}", known()))
         }),
     }
+}
+
+/// How many times `database.timeout_seconds` a command waits for one transaction.
+const PATIENCE: u32 = 6;
+
+/// The database, for a command of one thread: if it falls silent in the middle, the process ends with exit code 1.
+pub(crate) fn open(config: &Config) -> Result<Store, CliError> {
+    let store = Store::open(&config.database)?;
+    let watched = store.clone();
+    let patience = store.timeout().saturating_mul(PATIENCE);
+    #[expect(clippy::disallowed_methods, reason = "the thread that would return the code waits for ever")]
+    let watch = move || {
+        while watched.waiting_for().is_none_or(|waiting| waiting < patience) {
+            thread::sleep(Duration::from_millis(250));
+        }
+        eprintln!(
+            "waas-comuni: the database has not answered for {} seconds. What was reported as done is done; the last \
+             step may have been done or not: repeat the command when the database answers",
+            patience.as_secs()
+        );
+        std::process::exit(1);
+    };
+    thread::Builder::new().name("watch".to_owned()).spawn(watch)?;
+    Ok(store)
 }
 
 /// What serves many calls at once.

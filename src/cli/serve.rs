@@ -11,19 +11,24 @@ use crate::clock::Clock;
 
 /// Serve the e-services of the configuration to INPS, and the health checks to the ente's own people.
 ///
-/// SIGTERM and SIGINT stop it: calls in flight finish first.
+/// SIGTERM and SIGINT stop it: calls in flight finish first. Exit code 1: it could not start, for instance because the
+/// database did not come within `database.startup_seconds`; 2: the configuration is wrong.
 #[derive(Debug, Parser)]
 pub(crate) struct Args {}
 
 pub(crate) fn run(_: &Args, globals: &Globals) -> Result<ExitCode, CliError> {
     let config = globals.config()?;
-    super::runtime()?.block_on(async {
+    let runtime = super::runtime()?;
+    let done = runtime.block_on(async {
         let running = server::start(&config, Clock::System).await?;
         interrupted().await?;
         tracing::info!("stopping: calls in flight finish first");
         running.stop().await;
         Ok(ExitCode::SUCCESS)
-    })
+    });
+    // What still waits for a silent database would keep the process for as long.
+    runtime.shutdown_background();
+    done
 }
 
 /// Waits until the process is told to stop.

@@ -59,6 +59,8 @@ pub struct Database {
     pub connections: u32,
     /// Seconds that a call waits for a connection, or a statement for its result, before it is given up.
     pub timeout_seconds: u16,
+    /// Seconds that `serve` waits at its start for a database that is not there yet. 0: it does not wait.
+    pub startup_seconds: u16,
 }
 
 impl Database {
@@ -76,6 +78,7 @@ impl Default for Database {
             url_file: None,
             connections: 8,
             timeout_seconds: 5,
+            startup_seconds: 60,
         }
     }
 }

@@ -127,6 +127,10 @@ fn with_parameters(url: &str, timeout: Duration) -> String {
         ("application_name", "waas-comuni"),
         ("connect_timeout", seconds.as_str()),
         ("tcp_user_timeout", millis.as_str()),
+        // A machine that has gone without a word is found out while its answer is awaited.
+        ("keepalives_idle", seconds.as_str()),
+        ("keepalives_interval", "1"),
+        ("keepalives_count", "3"),
     ] {
         let given = url.split_once('?').is_some_and(|(_, query)| {
             query.split('&').any(|pair| pair.split_once('=').is_some_and(|(key, _)| key == name))

@@ -6,7 +6,8 @@
 //!
 //! Diesel is synchronous: [`Store::read`] and [`Store::write`] block, and are for threads that may. In async code
 //! [`Store::read_async`] and [`Store::write_async`] do the same on the blocking pool; their waits are bounded, so that
-//! a dead database is an answer ([`StoreError::Unavailable`]) and not a silence.
+//! a dead database is an answer ([`StoreError::Unavailable`]) and not a silence. [`Store::read_bounded`] and
+//! [`Store::write_bounded`] are that for threads.
 
 mod connection;
 mod day;
@@ -14,20 +15,24 @@ mod error;
 pub mod jwks;
 mod losses;
 mod migrations;
+mod place;
 pub mod proofs;
 pub(crate) mod schema;
 pub(crate) mod sequencer;
 pub mod tables;
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use diesel::r2d2::{Pool, PooledConnection};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use crate::config;
 use connection::{Access, Manager, Target};
+use place::Place;
 
 pub use connection::AnyConnection;
 pub(crate) use connection::each_backend;
@@ -46,7 +51,16 @@ pub struct Store {
     /// thread.
     read_slots: Arc<Semaphore>,
     write_slots: Arc<Semaphore>,
+    /// How much work may be written off at once: work whose server has fallen silent for ever, although the network
+    /// says that it is there. Its connection stays open beside those that replace it. None on SQLite, whose waits end
+    /// by themselves.
+    spare: Arc<Semaphore>,
+    /// Whether each wait is bounded where it is made: on SQLite by its time-out for locks. Over a network, nothing in
+    /// libpq bounds the wait for a server that is silent.
+    waits_end_by_themselves: bool,
     timeout: Duration,
+    /// Since when work runs that nothing bounds.
+    unbounded: Arc<Mutex<Option<Instant>>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -71,18 +85,25 @@ impl Store {
                 writer: writer.pool(1),
                 read_slots: slots(settings.connections.max(1)),
                 write_slots: slots(1),
+                spare: slots(0),
+                waits_end_by_themselves: true,
                 timeout: wait,
+                unbounded: Arc::default(),
             });
         }
         // One connection is left to the call log's appender, on which every answer waits.
-        let pool = writer.pool(settings.connections.max(2));
-        let slots = slots(settings.connections.max(2) - 1);
+        let connections = settings.connections.max(2);
+        let pool = writer.pool(connections.saturating_mul(2));
+        let in_use = slots(connections - 1);
         Ok(Self {
             readers: pool.clone(),
             writer: pool,
-            read_slots: Arc::clone(&slots),
-            write_slots: slots,
+            read_slots: Arc::clone(&in_use),
+            write_slots: in_use,
+            spare: slots(connections),
+            waits_end_by_themselves: false,
             timeout: wait,
+            unbounded: Arc::default(),
         })
     }
 
@@ -92,9 +113,16 @@ impl Store {
         self.timeout
     }
 
+    /// How long a call waits for the database in all, however silent it is.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        self.timeout.saturating_mul(2)
+    }
+
     /// Runs the migrations that are missing, and returns their versions.
     pub fn migrate(&self) -> Result<Vec<String>, StoreError> {
-        self.write(migrations::run)
+        // Migrations take the time that they need.
+        get(&self.writer)?.write(migrations::run)
     }
 
     /// Brings the tables to `version`, forward or back; `0000` is before the first. Where going back would lose data
@@ -126,6 +154,7 @@ impl Store {
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        let _running = self.running();
         work(&mut *get(&self.readers)?)
     }
 
@@ -143,7 +172,38 @@ impl Store {
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        let _running = self.running();
         get(&self.writer)?.write(work)
+    }
+
+    /// For how long [`Store::read`] or [`Store::write`] have been waiting for the database, if one of them runs: for
+    /// programs of one thread, which learn here that a server is silent.
+    #[must_use]
+    pub fn waiting_for(&self) -> Option<Duration> {
+        self.unbounded.lock().unwrap_or_else(PoisonError::into_inner).map(|since| since.elapsed())
+    }
+
+    fn running(&self) -> Running<'_> {
+        *self.unbounded.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        Running(&self.unbounded)
+    }
+
+    /// [`Store::read`], given up after [`Store::longest`].
+    pub fn read_bounded<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let store = self.clone();
+        self.bounded(move || store.read(work))
+    }
+
+    /// [`Store::write`], given up after [`Store::longest`]; the transaction may nevertheless be committed.
+    pub fn write_bounded<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let store = self.clone();
+        self.bounded(move || store.write(work))
     }
 
     /// [`Store::read`] on the blocking pool.
@@ -175,22 +235,69 @@ impl Store {
         slots: &Arc<Semaphore>,
         work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let unavailable = |what: &str| StoreError::Unavailable(what.to_owned());
+        let deadline = Instant::now() + self.longest();
         let slot = timeout(self.timeout, Arc::clone(slots).acquire_owned())
             .await
             .map_err(|_| unavailable("every connection is busy"))?
             .map_err(|_| unavailable("the program is stopping"))?;
-        // The slot goes with the work: work that nobody waits for any longer still occupies its connection.
+        // The slot goes with the work: work that nobody waits for any longer still occupies its connection, unless it
+        // is written off.
+        let place = Place::with(slot);
+        let occupied = place.clone();
         let running = tokio::task::spawn_blocking(move || {
             let result = work();
-            drop(slot);
+            drop(occupied);
             result
         });
-        timeout(self.timeout.saturating_mul(2), running)
-            .await
-            .map_err(|_| unavailable("no answer in time"))?
-            .map_err(|_| unavailable("the work was interrupted"))?
+        match timeout_at(deadline.into(), running).await {
+            Ok(ended) => ended.map_err(|_| unavailable("the work was interrupted"))?,
+            Err(_) => {
+                place.write_off(&self.spare);
+                Err(unavailable("no answer in time"))
+            }
+        }
     }
+
+    fn bounded<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        if self.waits_end_by_themselves {
+            return work();
+        }
+        let place = Place::default();
+        let occupied = place.clone();
+        let (done, result) = sync_channel(1);
+        let work = move || {
+            let result = work();
+            drop(occupied);
+            // Nobody may be waiting any longer.
+            let _ = done.send(result);
+        };
+        let spawned = thread::Builder::new().name("store".to_owned()).spawn(work);
+        spawned.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        match result.recv_timeout(self.longest()) {
+            Ok(result) => result,
+            Err(RecvTimeoutError::Disconnected) => Err(unavailable("the work was interrupted")),
+            Err(RecvTimeoutError::Timeout) => {
+                place.write_off(&self.spare);
+                Err(unavailable("no answer in time"))
+            }
+        }
+    }
+}
+
+/// Work that runs.
+struct Running<'a>(&'a Mutex<Option<Instant>>);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+fn unavailable(what: &str) -> StoreError {
+    StoreError::Unavailable(what.to_owned())
 }
 
 fn slots(count: u32) -> Arc<Semaphore> {

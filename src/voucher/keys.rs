@@ -130,16 +130,22 @@ impl KeyCache for () {
 
 impl KeyCache for Store {
     fn load(&self, url: &str) -> Option<(String, Timestamp)> {
-        let remembered = self.read(|connection| jwks::load(connection, url)).unwrap_or_else(|error| {
-            tracing::warn!(url, %error, "cannot read the issuer's keys from the database");
-            None
-        })?;
+        let remembered = self
+            .read_bounded({
+                let url = url.to_owned();
+                move |connection| jwks::load(connection, &url)
+            })
+            .unwrap_or_else(|error| {
+                tracing::warn!(url, %error, "cannot read the issuer's keys from the database");
+                None
+            })?;
         Some((remembered.body, remembered.fetched))
     }
 
     fn save(&self, url: &str, jwks: &str, fetched: Timestamp) {
         let keys = CachedJwks { body: jwks.to_owned(), fetched };
-        if let Err(error) = self.write(|connection| jwks::save(connection, url, &keys)) {
+        let source = url.to_owned();
+        if let Err(error) = self.write_bounded(move |connection| jwks::save(connection, &source, &keys)) {
             tracing::warn!(url, %error, "cannot keep the issuer's keys in the database");
         }
     }

@@ -24,6 +24,7 @@ mod config_init;
 mod conformance;
 mod demo;
 mod doctor;
+mod down;
 mod fuzzing;
 mod gap;
 mod import;

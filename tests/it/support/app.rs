@@ -186,11 +186,16 @@ impl App {
         String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// Stops the service and gives the log, in which every call is by then.
-    pub(crate) fn stop(mut self) -> Vec<Value> {
+    /// Stops the service, and nothing else.
+    pub(crate) fn stop_service(mut self) -> Self {
         let running = self.running.take().unwrap();
         self.runtime.block_on(running.stop());
-        self.log()
+        self
+    }
+
+    /// Stops the service and gives the log, in which every call is by then.
+    pub(crate) fn stop(self) -> Vec<Value> {
+        self.stop_service().log()
     }
 }
 

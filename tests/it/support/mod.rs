@@ -4,6 +4,7 @@ pub(crate) mod app;
 pub(crate) mod c_rules;
 pub(crate) mod command;
 pub(crate) mod database;
+pub(crate) mod proxy;
 pub(crate) mod published;
 pub(crate) mod records;
 pub(crate) mod xmllint;
