@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::client;
+use super::metrics::Answered;
 use super::problem::{Kind, Problem};
 use super::route::Operation;
 use super::service::{EService, Service};
@@ -186,6 +187,7 @@ impl Call {
             duration_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
             "back-office call"
         );
+        self.measure(service, eservice, "prestazioni", &reply);
         self.response(service, reply, None)
     }
 
@@ -249,7 +251,25 @@ impl Call {
             duration_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
             "call"
         );
+        self.measure(service, eservice, operation.map_or("none", Operation::name), &reply);
         self.response(service, reply, quota)
+    }
+
+    fn measure(
+        &self,
+        service: &Service,
+        eservice: Option<&EService>,
+        operation: &'static str,
+        reply: &Reply,
+    ) {
+        service.metrics.answered(&Answered {
+            eservice: eservice.map(|eservice| eservice.config.name.as_str()),
+            operation,
+            status: reply.status().as_u16(),
+            voucher_check: reply.voucher_check,
+            flows: reply.details.disclosed.as_ref().and(reply.details.count).unwrap_or_default(),
+            duration: self.started.elapsed(),
+        });
     }
 
     fn entry(&self, eservice: Option<&EService>, request: &HttpRequest, reply: &Reply) -> Entry {

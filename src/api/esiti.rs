@@ -40,6 +40,7 @@ pub(super) async fn post(
         }
     };
     let taken = EsitiTaken { by_code, repeated: stored.repeated, unknown_flows: stored.unknown_flows };
+    service.metrics.esiti(&eservice.config.name, &taken);
     let details = Details { count, esiti: Some(taken), ..Details::default() };
     Reply::success(StatusCode::NO_CONTENT, "", Bytes::new()).with(details)
 }

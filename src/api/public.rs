@@ -172,6 +172,7 @@ pub(super) async fn summarise(service: &Service, refused: Vec<Refused>) {
             duration: Duration::ZERO,
             bytes: None,
         };
+        service.metrics.refused_for_address(calls);
         tracing::warn!(address = address.map(tracing::field::display), calls, %minute, "calls were refused for their address");
         if let Err(error) = service.appender.note(entry).await {
             tracing::error!(%error, "the calls refused to an address cannot be logged");

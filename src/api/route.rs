@@ -28,6 +28,16 @@ impl Operation {
         }
     }
 
+    /// Its name in metrics.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Flussi => "flussi",
+            Self::Esiti => "esiti",
+            Self::OpenApi => "openapi",
+        }
+    }
+
     /// The method that it answers to.
     #[must_use]
     pub(super) fn method(self) -> &'static str {

@@ -121,6 +121,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
         over_tls: tls.is_some(),
         rules: Arc::new(RulesInForce::new(config, store.clone())),
         store,
+        metrics: metrics::Metrics::new(),
     });
     let shutdown_seconds = u64::from(config.api.shutdown_seconds);
 
@@ -176,11 +177,12 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
     })
 }
 
-/// Logs now and then what was refused for its address.
+/// Logs now and then what was refused for its address, and folds what was measured.
 async fn summarise(service: Data<Service>) {
     loop {
         tokio::time::sleep(SUMMARY_TICK).await;
         public::summarise(&service, service.limit.take_refused(service.clock.now())).await;
+        service.metrics.fold();
     }
 }
 

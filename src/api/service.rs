@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use actix_web::web::Bytes;
 
 use super::limit::AddressLimit;
+use super::metrics::Metrics;
 use super::route::Routes;
 use crate::call_log::{Appender, Limits, Quota};
 use crate::clock::Clock;
@@ -30,6 +31,7 @@ pub(super) struct Service {
     pub(super) over_tls: bool,
     pub(super) rules: Arc<RulesInForce>,
     pub(super) store: Store,
+    pub(super) metrics: Metrics,
 }
 
 impl Service {

@@ -1,9 +1,11 @@
-//! How far the pulls of a feed have come, as the log has it.
+//! How far the pulls of a feed have come, as the log has it, and how long the logs are.
+
+use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use jiff::Timestamp;
 
-use crate::store::schema::call_entry;
+use crate::store::schema::{call_entry, call_log_head};
 use crate::store::{AnyConnection, EserviceId, StoreError};
 
 /// The last pull that was answered.
@@ -41,4 +43,11 @@ pub fn progress(
             page: page.and_then(|page| u32::try_from(page).ok()).unwrap_or_default(),
         }
     }))
+}
+
+/// How many entries each log has, by its id.
+pub fn sizes(connection: &mut AnyConnection) -> Result<BTreeMap<i64, i64>, StoreError> {
+    let sizes: Vec<(i64, i64)> =
+        call_log_head::table.select((call_log_head::log_id, call_log_head::size)).load(connection)?;
+    Ok(sizes.into_iter().collect())
 }

@@ -8,6 +8,7 @@ mod cancellation;
 pub(crate) mod change;
 mod esiti;
 mod feed;
+mod figures;
 pub(crate) mod gap;
 mod held;
 mod history;
@@ -24,6 +25,7 @@ use crate::store::{EserviceId, Store, StoreError, sequencer};
 
 pub use esiti::{CodiceEsito, EsitiStored, Esito};
 pub use feed::PublishedFlusso;
+pub(crate) use figures::heads;
 pub use gap::{Gap, Noticed, TOLERANCE_MS};
 pub use history::{EsitoSeen, FlussoSeen, Found, Lookup, Stato};
 pub use status::Counts;

@@ -31,6 +31,7 @@ mod import;
 mod inps;
 mod json;
 mod limits;
+mod metrics;
 mod pulls;
 mod registry;
 mod rules;

@@ -17,7 +17,7 @@ use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode, SslVersion};
 use openssl::x509::extension::SubjectAlternativeName;
 use openssl::x509::{X509, X509NameBuilder};
 use waas_comuni::clock::Clock;
-use waas_comuni::config::{Environment, Tls};
+use waas_comuni::config::Tls;
 use waas_comuni::voucher::issuer::{KEY_FILE, PROFILE_FILE, Profile, Signer};
 
 use crate::support::app::App;
@@ -241,32 +241,4 @@ fn the_environment_lays_over_the_file() {
     twice.env("WAAS__DATABASE__URL", "sqlite://x").env("WAAS__DATABASE__URL_FILE", &secret);
     let twice = twice.output().unwrap();
     assert_eq!(twice.status.code(), Some(2));
-}
-
-#[test]
-fn metrics_tell_the_accepted_risks_and_the_age_of_the_keys() {
-    let database = TestDatabase::new(Backend::Sqlite);
-    let metrics = |app: &App| {
-        let url = format!("http://{}/metrics", app.back_office());
-        ureq::get(&url).call().unwrap().body_mut().read_to_string().unwrap()
-    };
-    let safe = metrics(&App::start(&database));
-    assert!(safe.contains("waas_comuni_database_up 1"), "{safe}");
-    assert!(safe.contains("waas_comuni_issuer_keys{eservice=\"prova\"} 1"), "{safe}");
-    assert!(!safe.contains("waas_comuni_accepted_risk{"), "{safe}");
-    let age = safe
-        .lines()
-        .find_map(|line| line.strip_prefix("waas_comuni_issuer_keys_age_seconds{eservice=\"prova\"} "));
-    assert!((0.0..60.0).contains(&age.unwrap().parse::<f64>().unwrap()), "{safe}");
-    let app = App::start_with(&database, |config| {
-        let eservice = &mut config.eservice[0];
-        eservice.environment = Environment::Collaudo;
-        eservice.accept_any_consumer = true;
-        eservice.accept_vouchers_of_any_eservice = true;
-    });
-    let risky = metrics(&app);
-    for risk in ["any_consumer", "vouchers_of_any_eservice"] {
-        let line = format!("waas_comuni_accepted_risk{{eservice=\"prova\",risk=\"{risk}\"}} 1");
-        assert!(risky.contains(&line), "{risky}");
-    }
 }

@@ -1,0 +1,117 @@
+//! `GET /metrics` on the back-office listener, for Prometheus: what an operator must not miss.
+//!
+//! Here: what this process counted since it started. What is the case at the moment of the request is measured in
+//! [`state`]. `docs/metriche.md` lists both. No personal datum and no token is a label.
+
+mod state;
+
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use metrics::{counter, describe_counter, describe_histogram, histogram, with_local_recorder};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
+
+use super::service::Service;
+use crate::call_log::EsitiTaken;
+
+/// The text format of Prometheus.
+const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Upper bounds of the histogram of durations, in seconds.
+const BUCKETS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// What this process counted. The recorder is its own: services in one process do not mix their figures.
+pub(super) struct Metrics(PrometheusRecorder);
+
+/// A call that was answered.
+pub(super) struct Answered<'a> {
+    /// Name of the e-service; none for a path outside all of them.
+    pub(super) eservice: Option<&'a str>,
+    /// What was asked for.
+    pub(super) operation: &'static str,
+    /// HTTP status.
+    pub(super) status: u16,
+    /// The check that the voucher failed.
+    pub(super) voucher_check: Option<&'static str>,
+    /// Flows that left.
+    pub(super) flows: u32,
+    /// How long it took.
+    pub(super) duration: Duration,
+}
+
+impl Metrics {
+    pub(super) fn new() -> Self {
+        let duration = Matcher::Full("waas_comuni_call_duration_seconds".to_owned());
+        let builder = PrometheusBuilder::new();
+        // The bounds are not empty, which is all that can be wrong with them.
+        let recorder = match builder.set_buckets_for_metric(duration, &BUCKETS) {
+            Ok(builder) => builder.build_recorder(),
+            Err(_) => PrometheusBuilder::new().build_recorder(),
+        };
+        with_local_recorder(&recorder, || {
+            describe_counter!("waas_comuni_calls_total", "calls answered, by operation and status");
+            describe_counter!(
+                "waas_comuni_refusals_total",
+                "calls whose voucher failed a check, by the check's code"
+            );
+            describe_counter!(
+                "waas_comuni_calls_refused_for_address_total",
+                "calls turned away because their address had too many refused"
+            );
+            describe_counter!("waas_comuni_flows_served_total", "flows that left in answers");
+            describe_counter!("waas_comuni_esiti_total", "outcomes taken from INPS, by their code");
+            describe_histogram!("waas_comuni_call_duration_seconds", "time to answer, by operation");
+        });
+        Self(recorder)
+    }
+
+    pub(super) fn answered(&self, call: &Answered<'_>) {
+        let eservice = call.eservice.unwrap_or_default().to_owned();
+        with_local_recorder(&self.0, || {
+            counter!(
+                "waas_comuni_calls_total",
+                "eservice" => eservice.clone(),
+                "operation" => call.operation,
+                "status" => call.status.to_string()
+            )
+            .increment(1);
+            histogram!("waas_comuni_call_duration_seconds", "operation" => call.operation)
+                .record(call.duration);
+            if let Some(check) = call.voucher_check {
+                counter!("waas_comuni_refusals_total", "eservice" => eservice.clone(), "check" => check)
+                    .increment(1);
+            }
+            if call.flows > 0 {
+                counter!("waas_comuni_flows_served_total", "eservice" => eservice)
+                    .increment(u64::from(call.flows));
+            }
+        });
+    }
+
+    pub(super) fn esiti(&self, eservice: &str, taken: &EsitiTaken) {
+        with_local_recorder(&self.0, || {
+            for (code, count) in &taken.by_code {
+                counter!("waas_comuni_esiti_total", "eservice" => eservice.to_owned(), "codice" => code.clone())
+                    .increment(u64::try_from(*count).unwrap_or_default());
+            }
+        });
+    }
+
+    pub(super) fn refused_for_address(&self, calls: u32) {
+        with_local_recorder(&self.0, || {
+            counter!("waas_comuni_calls_refused_for_address_total").increment(u64::from(calls));
+        });
+    }
+
+    /// Folds what histograms gathered, which would otherwise wait in memory for the next request.
+    pub(super) fn fold(&self) {
+        self.0.handle().run_upkeep();
+    }
+}
+
+pub(super) async fn get(service: Data<Service>) -> HttpResponse {
+    let mut text = service.metrics.0.handle().render();
+    text.push_str(&state::measure(&service).await);
+    HttpResponse::Ok().content_type(CONTENT_TYPE).body(text)
+}
