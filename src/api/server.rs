@@ -17,6 +17,9 @@ use super::route::Routes;
 use super::service::{EService, Service};
 use super::tls::{self, TlsError};
 use super::{health, metrics, openapi, prestazioni, public};
+use crate::call_log::seal::note::KeyError;
+use crate::call_log::seal::schedule::Schedule;
+use crate::call_log::seal::writer::Checkpointer;
 use crate::call_log::{self, Appender, Limits};
 use crate::clock::Clock;
 use crate::codes::RulesInForce;
@@ -49,6 +52,9 @@ pub enum StartError {
     /// The verifier of an e-service cannot be set up.
     #[error("{0}")]
     Voucher(#[from] SetupError),
+    /// The key that signs checkpoints.
+    #[error("call_log.checkpoint_key: {0}")]
+    CheckpointKey(#[from] KeyError),
     /// Certificate or key.
     #[error("{0}")]
     Tls(#[from] TlsError),
@@ -75,13 +81,14 @@ pub struct Running {
     servers: [JoinHandle<io::Result<()>>; 2],
     service: Data<Service>,
     summaries: JoinHandle<()>,
+    checkpoints: Option<Schedule>,
     /// They end with the service.
     _refreshers: Vec<Refresher>,
     _certificate: Option<tls::Watcher>,
 }
 
 impl Running {
-    /// Takes no more calls, lets those in flight finish, and writes what the call log holds.
+    /// Takes no more calls, lets those in flight finish, writes what the call log holds, and signs it.
     pub async fn stop(self) {
         let [api, back_office] = &self.handles;
         tokio::join!(api.stop(true), back_office.stop(true));
@@ -93,6 +100,9 @@ impl Running {
         self.summaries.abort();
         public::summarise(&self.service, self.service.limit.close()).await;
         self.service.appender.shutdown().await;
+        if let Some(checkpoints) = self.checkpoints {
+            checkpoints.stop().await;
+        }
     }
 }
 
@@ -109,6 +119,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
     let store = Store::open(&config.database)?;
     migrate(&store, Duration::from_secs(u64::from(config.database.startup_seconds))).await?;
     let appender = Appender::start(store.clone(), clock.clone())?;
+    let checkpointer = Checkpointer::open(config, store.clone(), clock.clone())?;
     let (eservices, refreshers) = eservices(config, &store, &clock).await?;
     let tls = config.api.tls.as_ref().map(tls::acceptor).transpose()?;
     let service = Data::new(Service {
@@ -164,6 +175,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
     .listen(listener)?
     .run();
 
+    let checkpoints = checkpointer.map(|checkpointer| Schedule::start(config, checkpointer));
     tracing::info!(%api, %back_office, eservices = config.eservice.len(), "serving");
     Ok(Running {
         api,
@@ -171,6 +183,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
         handles: [api_server.handle(), back_office_server.handle()],
         servers: [tokio::spawn(api_server), tokio::spawn(back_office_server)],
         summaries: tokio::spawn(summarise(Data::clone(&service))),
+        checkpoints,
         service,
         _refreshers: refreshers,
         _certificate: certificate,

@@ -16,6 +16,7 @@ mod head;
 mod leaf;
 mod progress;
 pub mod pulls;
+pub mod seal;
 pub mod search;
 mod thresholds;
 pub mod tree;

@@ -10,12 +10,13 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
-use super::{CliError, Globals};
+use super::{CliError, Globals, seal};
 use crate::call_log::export::{ExportError, Format, export};
 use crate::call_log::search::{Cursor, Filter, Found, search};
+use crate::config::Config;
 use crate::store::{Day, Store};
 
-/// Query the log of calls, or export it.
+/// Query the log of calls, export it, verify it, prove what is in it.
 #[derive(Debug, Parser)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -26,6 +27,10 @@ pub(crate) struct Args {
 enum Command {
     Search(Search),
     Export(Export),
+    Checkpoint(seal::Checkpoint),
+    Verify(seal::Verify),
+    Prove(seal::Prove),
+    Keygen(seal::Keygen),
 }
 
 /// Find calls, oldest first.
@@ -95,6 +100,16 @@ struct FilterArgs {
     token_id: Option<String>,
 }
 
+/// The database, if its tables are those of this version.
+pub(super) fn open(config: &Config) -> Result<Store, CliError> {
+    let store = super::open(config)?;
+    if !store.schema_state()?.pending.is_empty() {
+        let message = "the database is not ready for this version: start the service or import a file first";
+        return Err(CliError::Failed(message.to_owned()));
+    }
+    Ok(store)
+}
+
 /// An instant, or the beginning of a day.
 fn instant(text: &str) -> Result<Timestamp, String> {
     let day = || text.parse::<Date>().ok().and_then(|date| Day::from(date).start());
@@ -107,12 +122,7 @@ fn instant(text: &str) -> Result<Timestamp, String> {
 impl FilterArgs {
     /// The filter, and the database that it is for.
     fn open(&self, globals: &Globals) -> Result<(Store, Filter), CliError> {
-        let store = super::open(&globals.config()?)?;
-        if !store.schema_state()?.pending.is_empty() {
-            let message =
-                "the database is not ready for this version: start the service or import a file first";
-            return Err(CliError::Failed(message.to_owned()));
-        }
+        let store = open(&globals.config()?)?;
         if let Some(name) = &self.eservice
             && store.find_eservice(name)?.is_none()
         {
@@ -138,6 +148,10 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
     match &args.command {
         Command::Search(args) => run_search(args, globals),
         Command::Export(args) => run_export(args, globals),
+        Command::Checkpoint(args) => args.run(globals),
+        Command::Verify(args) => args.run(globals),
+        Command::Prove(args) => args.run(globals),
+        Command::Keygen(args) => args.run(globals),
     }
 }
 

@@ -24,6 +24,7 @@ mod import;
 mod inps;
 mod openapi;
 mod operator;
+mod seal;
 mod serve;
 mod tracing;
 mod voucher;

@@ -56,13 +56,7 @@ pub fn check(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     check_listeners(config, &mut findings);
     check_secret_files(config, &mut findings);
-    if config.call_log.checkpoint_key.is_none() {
-        findings.push(Finding::risky(
-            "call_log.checkpoint_key",
-            "without a key the call log cannot be signed",
-            "create an Ed25519 key and name its PEM file here",
-        ));
-    }
+    check_checkpoints(config, &mut findings);
     if config.call_log.retention_days < 30 {
         findings.push(Finding::risky(
             "call_log.retention_days",
@@ -100,6 +94,48 @@ pub fn check(config: &Config) -> Vec<Finding> {
     }
     tracing::check(config, &mut findings);
     findings
+}
+
+fn check_checkpoints(config: &Config, findings: &mut Vec<Finding>) {
+    let log = &config.call_log;
+    if log.checkpoint_key.is_none() {
+        findings.push(Finding::risky(
+            "call_log.checkpoint_key",
+            "without a key the call log cannot be signed: whoever owns the database could write it again",
+            "make one with `waas-comuni calls keygen`, and name its file here",
+        ));
+    } else if log.checkpoint_file.is_none() {
+        findings.push(Finding::risky(
+            "call_log.checkpoint_file",
+            "checkpoints are kept in the database alone, whose owner could cut the log and them",
+            "name a file outside the database, best on a machine of somebody else",
+        ));
+    }
+    if !(1..=60).contains(&log.checkpoint_minutes) {
+        findings.push(Finding::wrong(
+            "call_log.checkpoint_minutes",
+            format!("{} minutes are not between 1 and 60", log.checkpoint_minutes),
+            "leave it out for a checkpoint every hour",
+        ));
+    }
+    if log.witness_url.as_ref().is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://"))
+    {
+        findings.push(Finding::wrong(
+            "call_log.witness_url",
+            "checkpoints are not sent there",
+            "use an https: address",
+        ));
+    }
+    if log.origin.as_ref().is_some_and(|origin| {
+        origin.is_empty()
+            || origin.contains(|char: char| char.is_whitespace() || char.is_control() || char == '+')
+    }) {
+        findings.push(Finding::wrong(
+            "call_log.origin",
+            "the name of a log is not empty, and has neither spaces nor '+'",
+            "write for example waas.comune.example.it",
+        ));
+    }
 }
 
 fn check_records(config: &Config, findings: &mut Vec<Finding>) {

@@ -148,11 +148,26 @@ pub struct CallLog {
     pub retention_days: u32,
     /// PEM file with the Ed25519 key that signs checkpoints.
     pub checkpoint_key: Option<PathBuf>,
+    /// The file outside the database to which checkpoints are added.
+    pub checkpoint_file: Option<PathBuf>,
+    /// Minutes between checkpoints of a log that grows: 1 to 60.
+    pub checkpoint_minutes: u16,
+    /// Where checkpoints are sent, by `POST`.
+    pub witness_url: Option<String>,
+    /// What the logs are called in their checkpoints; the host of `api.public_url` unless said otherwise.
+    pub origin: Option<String>,
 }
 
 impl Default for CallLog {
     fn default() -> Self {
-        Self { retention_days: 365, checkpoint_key: None }
+        Self {
+            retention_days: 365,
+            checkpoint_key: None,
+            checkpoint_file: None,
+            checkpoint_minutes: 60,
+            witness_url: None,
+            origin: None,
+        }
     }
 }
 

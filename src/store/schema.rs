@@ -216,5 +216,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     flusso,
     esito,
     call_entry,
+    call_log_head,
     api_key
 );

@@ -35,6 +35,7 @@ mod metrics;
 mod pulls;
 mod registry;
 mod rules;
+mod seal;
 mod sequencer_model;
 mod serving;
 mod siuss;

@@ -15,17 +15,17 @@ use waas_comuni::store::{AnyConnection, Moved, SchemaState, Store, StoreError};
 use crate::support::database::{Backend, TestDatabase, on_both_databases};
 
 #[derive(QueryableByName, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Column {
+pub(crate) struct Column {
     #[diesel(sql_type = Text)]
-    table_name: String,
+    pub(crate) table_name: String,
     #[diesel(sql_type = Text)]
-    columns: String,
+    pub(crate) columns: String,
     #[diesel(sql_type = Text)]
-    kind: String,
+    pub(crate) kind: String,
 }
 
 /// Every column, with whether it may be null and its kind: integer, text or bytes.
-fn columns(store: &Store) -> BTreeSet<Column> {
+pub(crate) fn columns(store: &Store) -> BTreeSet<Column> {
     const SQLITE: &str = "
         SELECT m.name AS table_name, c.name AS columns,
                CASE c.type WHEN 'INTEGER' THEN 'integer' WHEN 'TEXT' THEN 'text' WHEN 'BLOB' THEN 'bytes'

@@ -1,0 +1,20 @@
+//! What makes a log provable to somebody who does not trust its database: checkpoints that are signed and kept
+//! elsewhere, verification, and proofs.
+//!
+//! - [`note`]: texts with signatures, and the keys that make and check them;
+//! - [`checkpoint`]: what is signed of a log; [`writer`]: where it is written; [`schedule`]: when;
+//! - [`verify`]: one log beside its checkpoints, leaf by leaf ([`pieces`]), whether they come from the database
+//!   ([`stored`]) or from an export ([`exported`]);
+//! - [`proof`]: one entry beside one checkpoint.
+//!
+//! The tree itself is in [`tree`](super::tree), what its leaves say in `leaf`.
+
+pub mod checkpoint;
+pub mod exported;
+pub mod note;
+pub mod pieces;
+pub mod proof;
+pub mod schedule;
+pub mod stored;
+pub mod verify;
+pub mod writer;

@@ -1,0 +1,195 @@
+//! The logs of a database: their leaves, and whether they still say what they said.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use diesel::prelude::*;
+
+use super::checkpoint::{Kept, each_in_file, suffix};
+use super::note::PublicKey;
+use super::pieces::Piece;
+use super::proof::{Proof, ProofError, Prover};
+use super::verify::{Fault, LogCheck, Marks, Report};
+use super::writer::CheckpointError;
+use crate::call_log::entry::Row;
+use crate::call_log::leaf::Leaf;
+use crate::store::schema::{call_checkpoint, call_entry, call_log_head, eservice};
+use crate::store::{AnyConnection, Store, StoreError};
+
+/// How many entries are read at a time.
+const PAGE: i64 = 1000;
+
+/// Goes through the first `until` leaves of a log in the database, in their order.
+pub fn each_stored(
+    store: &Store,
+    log_id: i64,
+    eservice: Option<&str>,
+    until: i64,
+    mut found: impl FnMut(Piece) -> ControlFlow<()>,
+) -> Result<(), StoreError> {
+    let mut next = 0;
+    while next < until {
+        let rows: Vec<Row> = store.read(|connection| {
+            Ok(call_entry::table
+                .filter(call_entry::log_id.eq(log_id))
+                .filter(call_entry::entry_index.ge(next))
+                .filter(call_entry::entry_index.lt(until))
+                .order(call_entry::entry_index)
+                .limit(PAGE)
+                .load(connection)?)
+        })?;
+        let Some(last) = rows.last() else { break };
+        next = last.entry_index.saturating_add(1);
+        for row in rows {
+            let piece = Piece::Entry {
+                index: u64::try_from(row.entry_index).unwrap_or_default(),
+                line: Leaf::new(&row, eservice).and_then(|leaf| leaf.text()).ok(),
+                hash: Some(row.leaf_hash.unwrap_or_default()),
+            };
+            if found(piece).is_break() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks every log of a database, or that of one e-service, with the checkpoints that it holds and those in `files`.
+pub fn verify(
+    store: &Store,
+    files: &[PathBuf],
+    keys: &[PublicKey],
+    only: Option<&str>,
+) -> Result<Report, CheckpointError> {
+    let mut marks = Marks::default();
+    // Checkpoints first, and heads before entries: a log that grows meanwhile is longer than what it is compared with.
+    for (log_id, size, note) in store.read(notes)? {
+        marks.take(
+            Kept { place: format!("checkpoint of {size} entries of log {log_id} in the database"), note },
+            keys,
+        );
+    }
+    for path in files {
+        match each_in_file(path, |kept| marks.take(kept, keys)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                // A log that was never signed has no file yet.
+                if !marks.is_empty() {
+                    marks.faults.push(Fault::FileMissing { place: path.display().to_string() });
+                }
+            }
+            read => read.map_err(|source| CheckpointError::File { path: path.clone(), source })?,
+        }
+    }
+    let mut report = Report { signatures: !keys.is_empty(), logs: Vec::new(), faults: Vec::new() };
+    for (log_id, name) in store.read(logs)? {
+        if only.is_some_and(|only| name.as_deref() != Some(only)) {
+            continue;
+        }
+        let name = name.as_deref();
+        let mut check = LogCheck::new(name, &suffix(name), &mut marks);
+        let head = store.read(|connection| head(connection, log_id))?;
+        let until = head.as_ref().map_or(i64::MAX, |head| head.hashed);
+        each_stored(store, log_id, name, until, |piece| {
+            if check.take(&piece) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        let behind = head.as_ref().and_then(|head| head.last.filter(|last| *last >= head.size)).map(count);
+        check.head(head.map(|head| (count(head.size), count(head.hashed), head.frontier)), behind);
+        report.logs.push(check.finish());
+    }
+    if only.is_none() {
+        report.faults.extend(marks.unknown());
+    }
+    report.faults.append(&mut marks.faults);
+    Ok(report)
+}
+
+fn notes(connection: &mut AnyConnection) -> Result<Vec<(i64, i64, String)>, StoreError> {
+    Ok(call_checkpoint::table
+        .order((call_checkpoint::log_id, call_checkpoint::size))
+        .select((call_checkpoint::log_id, call_checkpoint::size, call_checkpoint::note))
+        .load(connection)?)
+}
+
+/// Every log that has a head, an e-service, or entries.
+fn logs(connection: &mut AnyConnection) -> Result<BTreeMap<i64, Option<String>>, StoreError> {
+    let heads: Vec<i64> = call_log_head::table.select(call_log_head::log_id).load(connection)?;
+    let named: Vec<(i64, String)> =
+        eservice::table.select((eservice::id, eservice::name)).load(connection)?;
+    let mut logs: BTreeMap<i64, Option<String>> = heads.into_iter().map(|log_id| (log_id, None)).collect();
+    logs.extend(named.into_iter().map(|(log_id, name)| (log_id, Some(name))));
+    // Each step is one look into the index of the entries.
+    let mut last = i64::MIN;
+    while let Some(log_id) = call_entry::table
+        .filter(call_entry::log_id.gt(last))
+        .order(call_entry::log_id)
+        .select(call_entry::log_id)
+        .first::<i64>(connection)
+        .optional()?
+    {
+        logs.entry(log_id).or_default();
+        last = log_id;
+    }
+    Ok(logs)
+}
+
+/// The head of a log, and the last entry that was there when it was read.
+struct Head {
+    size: i64,
+    hashed: i64,
+    frontier: Vec<u8>,
+    last: Option<i64>,
+}
+
+fn head(connection: &mut AnyConnection, log_id: i64) -> Result<Option<Head>, StoreError> {
+    let last = call_entry::table
+        .filter(call_entry::log_id.eq(log_id))
+        .select(diesel::dsl::max(call_entry::entry_index))
+        .single_value();
+    let head: Option<(i64, i64, Vec<u8>, Option<i64>)> = call_log_head::table
+        .find(log_id)
+        .select((call_log_head::size, call_log_head::hashed, call_log_head::frontier, last))
+        .first(connection)
+        .optional()?;
+    Ok(head.map(|(size, hashed, frontier, last)| Head { size, hashed, frontier, last }))
+}
+
+/// A number that only somebody else can have made negative.
+fn count(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}
+
+/// Proves that an entry is in the last checkpoint of its log, which the database holds.
+pub fn prove(store: &Store, log_id: i64, index: i64) -> Result<Result<Proof, ProofError>, StoreError> {
+    let last = call_checkpoint::table
+        .filter(call_checkpoint::log_id.eq(log_id))
+        .order(call_checkpoint::size.desc())
+        .select(call_checkpoint::note);
+    let (name, note) = store.read(|connection| {
+        let name = eservice::table.find(log_id).select(eservice::name).first(connection).optional()?;
+        Ok((name, last.first::<String>(connection).optional()?))
+    })?;
+    let name: Option<String> = name;
+    let prover = note.ok_or(ProofError::NotCovered).and_then(|note| Prover::new(count(index), note));
+    let mut prover = match prover {
+        Ok(prover) => prover,
+        Err(error) => return Ok(Err(error)),
+    };
+    let until = i64::try_from(prover.size()).unwrap_or(i64::MAX);
+    each_stored(store, log_id, name.as_deref(), until, |piece| {
+        prover.take(piece);
+        ControlFlow::Continue(())
+    })?;
+    Ok(prover.finish())
+}
+
+/// The log and the index of the entry with this `X-Request-Id`.
+pub fn find(store: &Store, request_id: &str) -> Result<Option<(i64, i64)>, StoreError> {
+    store.read(|connection| {
+        Ok(call_entry::table
+            .filter(call_entry::request_id.eq(request_id))
+            .select((call_entry::log_id, call_entry::entry_index))
+            .first(connection)
+            .optional()?)
+    })
+}
