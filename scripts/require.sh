@@ -46,6 +46,7 @@ check_test() {
     check_build
     postgres_programs || lacks "PostgreSQL's server programs (initdb, postgres)" postgresql
     has xmllint || lacks "xmllint, the judge of the XML schemas" libxml2-utils
+    has python3 || lacks "Python 3, for the verifier of docs/" python3
 }
 
 check_contract() {

@@ -169,6 +169,9 @@ fn print(report: &Report) {
             say!("  {} checkpoints could not be compared", log.not_compared);
         }
     }
+    for origin in &report.not_exported {
+        say!("{origin}: signed, and not in the export");
+    }
     for fault in &report.faults {
         say!("WRONG: {fault}");
     }

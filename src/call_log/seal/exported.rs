@@ -41,6 +41,9 @@ pub enum ExportReadError {
         /// Its number, from 1.
         line: u64,
     },
+    /// There is no line.
+    #[error("there is no entry in the export")]
+    Empty,
 }
 
 /// What a verifier has to know of an entry's line.
@@ -165,9 +168,13 @@ pub fn verify(export: &[PathBuf], files: &[PathBuf], keys: &[PublicKey]) -> Resu
             .or_insert_with(|| LogCheck::new(log, &suffix(log), &mut marks));
         check.take(&piece);
     })?;
+    if checks.is_empty() {
+        return Err(ExportReadError::Empty);
+    }
     Ok(Report {
         signatures: !keys.is_empty(),
         logs: checks.into_values().map(LogCheck::finish).collect(),
+        not_exported: marks.rest().map(|(_, origin)| origin).collect(),
         faults: marks.faults,
     })
 }

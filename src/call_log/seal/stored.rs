@@ -81,7 +81,12 @@ pub fn verify(
             read => read.map_err(|source| CheckpointError::File { path: path.clone(), source })?,
         }
     }
-    let mut report = Report { signatures: !keys.is_empty(), logs: Vec::new(), faults: Vec::new() };
+    let mut report = Report {
+        signatures: !keys.is_empty(),
+        logs: Vec::new(),
+        not_exported: Vec::new(),
+        faults: Vec::new(),
+    };
     for (log_id, name) in store.read(logs)? {
         if only.is_some_and(|only| name.as_deref() != Some(only)) {
             continue;
@@ -98,7 +103,7 @@ pub fn verify(
         report.logs.push(check.finish());
     }
     if only.is_none() {
-        report.faults.extend(marks.unknown());
+        report.faults.extend(marks.rest().map(|(place, origin)| Fault::LogUnknown { place, origin }));
     }
     report.faults.append(&mut marks.faults);
     Ok(report)

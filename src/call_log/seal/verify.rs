@@ -179,6 +179,8 @@ pub struct Report {
     pub signatures: bool,
     /// Each log.
     pub logs: Vec<LogReport>,
+    /// The logs that were signed and are not in the export, by their origins.
+    pub not_exported: Vec<String>,
     /// What is wrong, and is not of one log.
     pub faults: Vec<Fault>,
 }
@@ -238,12 +240,12 @@ impl Marks {
         marks
     }
 
-    /// What is wrong with the checkpoints that belong to no log.
-    pub(super) fn unknown(&mut self) -> impl Iterator<Item = Fault> {
+    /// The first checkpoint of each log that was not asked for: where it stands, and what the log is called.
+    pub(super) fn rest(&mut self) -> impl Iterator<Item = (String, String)> {
         std::mem::take(&mut self.logs)
             .into_values()
             .filter_map(|marks| marks.into_iter().next())
-            .map(|mark| Fault::LogUnknown { place: mark.place, origin: mark.origin })
+            .map(|mark| (mark.place, mark.origin))
     }
 }
 

@@ -52,6 +52,21 @@ fn contradiction(log: &Log, change: impl FnOnce(&mut Vec<String>)) -> (u64, u64)
     }
 }
 
+/// An export in which the hash of their tree stands for 2^`level` entries.
+fn with_removed(log: &Log, first: u64, level: u32) -> PathBuf {
+    tampered(log, |lines| {
+        let mut tree = Frontier::default();
+        for index in first..first + (1 << level) {
+            let place = place(lines, index);
+            tree.push(leaf(lines.remove(place).as_bytes()));
+        }
+        let root = tree.root().map(|byte| format!("{byte:02x}")).concat();
+        lines.push(format!(
+            "{{\"index\":{first},\"eservice\":\"prova\",\"level\":{level},\"removed\":\"{root}\"}}"
+        ));
+    })
+}
+
 on_both_databases! {
     fn an_export_is_as_good_as_the_database(database) {
         let log = Log::signed(database);
@@ -95,31 +110,73 @@ on_both_databases! {
         let no_export = tampered(&log, |lines| lines.push("{\"index\": \"x\"}".to_owned()));
         let error = exported::verify(&[no_export], &[], &[]).unwrap_err();
         assert!(error.to_string().contains("line 36"), "{error}");
+        assert!(exported::verify(&[PathBuf::from("/dev/null")], &[], &[]).is_err());
+    }
+
+    fn a_verifier_in_another_language_agrees(database) {
+        let log = Log::signed(database);
+        log.checkpoint();
+        let public = log.folder.path().join("key.pub");
+        fs::write(&public, log.key().pem().unwrap()).unwrap();
+        let python = |key: &str, checkpoints: &Path, exports: &[PathBuf]| {
+            let output = Command::new("python3")
+                .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/verify_call_log.py"))
+                .arg(key)
+                .arg(checkpoints)
+                .args(exports)
+                .output()
+                .expect("python3 is needed for the tests");
+            let text = |bytes| String::from_utf8(bytes).unwrap();
+            (output.status.success(), text(output.stdout), text(output.stderr))
+        };
+        let pem = public.to_str().unwrap();
+        let (holds, text, complaint) = python(pem, &log.file(), &[log.export()]);
+        assert!(holds, "{complaint}");
+        assert_eq!(text, "calls outside any e-service: 5 entries, 5 signed\nprova: 30 entries, 30 signed\n");
+        let verifier_key = log.key().verifier_key("waas.example.it/prova");
+        assert!(python(&verifier_key, &log.file(), &[log.export()]).0);
+        let refused = |change: &dyn Fn(&mut Vec<String>)| {
+            let (holds, _, complaint) = python(pem, &log.file(), &[tampered(&log, change)]);
+            assert!(!holds);
+            complaint.trim().to_owned()
+        };
+        let not_signed = |from, to| format!("entries {from} to {to} are not those that were signed");
+        let change = |index| move |lines: &mut Vec<String>| {
+            let place = place(lines, index);
+            lines[place] = lines[place].replace("192.0.2.7", "192.0.2.8");
+        };
+        assert_eq!(refused(&change(3)), not_signed(0, 9));
+        assert_eq!(refused(&change(12)), not_signed(10, 19));
+        assert_eq!(refused(&|lines| { let place = place(lines, 7); lines.remove(place); }), "prova: entry 7 is missing");
+        assert_eq!(refused(&|lines| { let place = place(lines, 7); lines.push(lines[place].clone()); }), "prova: entry 7 is there twice");
+        assert_eq!(refused(&|lines| { let place = place(lines, 29); lines.remove(place); }), "prova: 30 entries were signed, and there are 29");
+        assert!(python(pem, &log.file(), &[with_removed(&log, 0, 3)]).0);
+        let file = fs::read_to_string(log.file()).unwrap();
+        for (from, to) in [("\n20\n", "\n21\n"), ("— waas.example.it/prova ", "— altri.example.it/prova ")] {
+            let forged = log.folder.path().join("forged.txt");
+            fs::write(&forged, file.replacen(from, to, 1)).unwrap();
+            let (holds, _, complaint) = python(pem, &forged, &[log.export()]);
+            assert!(!holds && complaint.contains("is not signed with the key"), "{complaint}");
+        }
+        let other = waas_comuni::call_log::seal::note::SigningKey::generate(&log.folder.path().join("other.pem")).unwrap();
+        fs::write(&public, other.public().unwrap().pem().unwrap()).unwrap();
+        assert!(!python(pem, &log.file(), &[log.export()]).0);
     }
 
     fn hashes_stand_for_entries_that_were_removed(database) {
         let log = Log::signed(database);
-        let with_removed = |first: u64, level: u32| tampered(&log, |lines| {
-            let mut tree = Frontier::default();
-            for index in first..first + (1 << level) {
-                let place = place(lines, index);
-                tree.push(leaf(lines.remove(place).as_bytes()));
-            }
-            let root = tree.root().map(|byte| format!("{byte:02x}")).concat();
-            lines.push(format!("{{\"index\":{first},\"eservice\":\"prova\",\"level\":{level},\"removed\":\"{root}\"}}"));
-        });
-        let report = verify(&log, &with_removed(0, 3));
+        let report = verify(&log, &with_removed(&log, 0, 3));
         assert!(report.holds());
         assert_eq!((report.logs[1].entries, report.logs[1].removed, report.logs[1].checkpoints), (30, 8, 2));
-        assert!(verify(&log, &with_removed(9, 0)).holds());
+        assert!(verify(&log, &with_removed(&log, 9, 0)).holds());
         // Over a checkpoint: that one can no longer be compared, the next can.
-        let report = verify(&log, &with_removed(8, 2));
+        let report = verify(&log, &with_removed(&log, 8, 2));
         assert!(report.holds());
         assert_eq!((report.logs[1].checkpoints, report.logs[1].not_compared), (1, 1));
-        assert_eq!(faults(verify(&log, &with_removed(6, 2))), [Fault::EntryUnexpected { index: 6 }]);
+        assert_eq!(faults(verify(&log, &with_removed(&log, 6, 2))), [Fault::EntryUnexpected { index: 6 }]);
         // A proof needs no more than the hashes of the others.
         let files = [log.file()];
-        let proof = |index| exported::prove(&[with_removed(0, 3)], &files, Some("prova"), index).unwrap();
+        let proof = |index| exported::prove(&[with_removed(&log, 0, 3)], &files, Some("prova"), index).unwrap();
         assert!(proof(12).unwrap().check(&[log.key()]).is_ok());
         assert_eq!(proof(5).unwrap_err(), ProofError::Missing);
     }
