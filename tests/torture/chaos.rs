@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, SqliteConnection};
+
 use crate::cluster::Cluster;
 use crate::proxy::Proxy;
 use crate::random::Random;
@@ -11,7 +14,7 @@ use crate::run::{Phase, Plan, Stage};
 
 /// How far off a clock may be, in milliseconds: eleven hours, so that days change and vouchers of 24 hours stay good.
 const FARTHEST: u64 = 11 * 60 * 60 * 1000;
-/// How long the network may stand still, in milliseconds: longer than the product waits for a statement.
+/// How long the database may stand still, in milliseconds: longer than the product waits for a statement.
 const STANDSTILL: u64 = 7_000;
 
 /// What can go wrong.
@@ -27,7 +30,8 @@ enum Fault {
     Cut,
     /// All are.
     CutAll,
-    /// Nothing passes between the instances and the database for a while.
+    /// The database does nothing for a while: nothing passes on the way to PostgreSQL, or somebody else keeps SQLite's
+    /// one write lock.
     Freeze,
     /// The database crashes and is started again.
     Restart,
@@ -38,7 +42,7 @@ use Fault::{Cut, CutAll, Freeze, Kill, Restart, Scale, Step};
 /// Each fault as often as it comes in a round; rounds are shuffled.
 const POSTGRES: &[Fault] =
     &[Kill, Kill, Kill, Step, Step, Step, Step, Scale, Scale, Cut, Cut, Cut, CutAll, CutAll, Freeze, Restart];
-const SQLITE: &[Fault] = &[Kill, Kill, Kill, Step, Step, Step, Step, Step];
+const SQLITE: &[Fault] = &[Kill, Kill, Kill, Step, Step, Step, Step, Freeze];
 
 /// Whoever makes things go wrong.
 pub(crate) struct Chaos {
@@ -108,21 +112,33 @@ impl Chaos {
                 }
                 stats.add("instances stopped or added", 1);
             }
-            Cut | CutAll | Freeze | Restart => self.cause_in_database(fault, random),
+            Freeze => {
+                let longest = if random.chance(25) { STANDSTILL } else { 500 };
+                let time = random.millis(50, longest);
+                match &self.proxy {
+                    Some(proxy) => proxy.freeze(time),
+                    None => self.lock_sqlite(time),
+                }
+                stats.add("times the database stood still", 1);
+            }
+            Cut | CutAll | Restart => self.cause_in_postgres(fault, random),
         }
     }
 
-    fn cause_in_database(&self, fault: Fault, random: &mut Random) {
+    fn lock_sqlite(&self, time: Duration) {
+        let path = self.stage.folder.join("waas-comuni.db");
+        let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+        connection.batch_execute("PRAGMA busy_timeout = 60000; BEGIN IMMEDIATE").unwrap();
+        thread::sleep(time);
+        connection.batch_execute("ROLLBACK").unwrap();
+    }
+
+    fn cause_in_postgres(&self, fault: Fault, random: &mut Random) {
         let stats = &self.stage.stats;
         let (Some(cluster), Some(proxy)) = (&self.cluster, &self.proxy) else { return };
         match fault {
             Cut => stats.add("connections cut", proxy.cut_one(random)),
             CutAll => stats.add("connections cut", proxy.cut_all()),
-            Freeze => {
-                let longest = if random.chance(25) { STANDSTILL } else { 500 };
-                proxy.freeze(random.millis(50, longest));
-                stats.add("times the network stood still", 1);
-            }
             _ => {
                 cluster.crash();
                 if random.chance(50) {

@@ -28,7 +28,7 @@ const ROWS: &[&str] = &[
     "instances that ended by themselves",
     "instances stopped or added",
     "connections cut",
-    "times the network stood still",
+    "times the database stood still",
     "database restarts",
     "clock steps",
     "looks of the checker",

@@ -193,6 +193,9 @@ impl Checker {
         if open.number(&twice)? > 0 {
             return Err(Trouble::Violation("an outcome is stored twice".to_owned()));
         }
+        if open.number("SELECT count(*) AS number FROM feed_gap")? > 0 {
+            return Err(Trouble::Violation("flows were taken for lost, though none was".to_owned()));
+        }
         let stats = &self.stage.stats;
         stats.add("flows published", u64::try_from(self.feed.len()).unwrap());
         stats.add("log entries checked", self.log.len());
