@@ -114,11 +114,15 @@ impl Stage {
 
     /// The product's own program, about to be started.
     pub(crate) fn program(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_waas-comuni"));
-        command.current_dir(&self.folder).args(arguments).env_remove("RUST_LOG");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
+        program(&self.folder, arguments)
     }
+}
+
+fn program(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_waas-comuni"));
+    command.current_dir(folder).args(arguments).env_remove("RUST_LOG");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
 }
 
 /// What became of a run.
@@ -223,6 +227,13 @@ fn act(stage: &Arc<Stage>, chaos: Chaos, checker: Checker) {
         // Who comes last, and asks from the beginning, sees what everybody saw.
         let last = Client::new(Arc::clone(stage), 3);
         finish(stage, vec![thread::spawn(move || last.run())], "the last client");
+        // What an auditor would do.
+        for arguments in [["calls", "checkpoint"], ["calls", "verify"]] {
+            let output = stage.program(&arguments).output().unwrap();
+            if !output.status.success() {
+                stage.violated(format!("{arguments:?}: {output:?}"));
+            }
+        }
     }
     stage.enter(Phase::Over);
     if checker.join().is_err() {
@@ -252,7 +263,7 @@ fn finish(stage: &Stage, actors: Vec<thread::JoinHandle<()>>, who: &str) {
     }
 }
 
-/// Writes the configuration and the keys of a local issuer.
+/// Writes the configuration, the keys of a local issuer, and the key that signs the register of calls.
 fn configure(folder: &Path, url: &str) -> Profile {
     let mut profile = Profile::invented("locale.example.it".to_owned(), vec!["SIUSS".to_owned()]);
     // The longest that a voucher may live: the clocks that judge it are hours apart.
@@ -260,6 +271,7 @@ fn configure(folder: &Path, url: &str) -> Profile {
     issuer::keygen(&folder.join("keys"), &profile).unwrap();
     let config = format!(
         "[database]\nurl = {url:?}\n[api]\nbind = \"127.0.0.1:0\"\n[back_office]\nbind = \"127.0.0.1:0\"\n\
+         [call_log]\ncheckpoint_key = \"keys/checkpoint.pem\"\ncheckpoint_minutes = 1\n\
          [[eservice]]\nname = \"prova\"\nbase_path = \"/waas/v1\"\nenvironment = \"locale\"\n\
          issuer = \"locale.example.it\"\njwks_url = \"file:keys/jwks.json\"\naudience = [\"SIUSS\"]\n\
          daily_calls_per_consumer = 1000000000\ndaily_calls_total = 1000000000\n\
@@ -267,5 +279,7 @@ fn configure(folder: &Path, url: &str) -> Profile {
          cf_operatore = \"RSSMRA80A01H501U\"\n"
     );
     std::fs::write(folder.join("waas-comuni.toml"), config).unwrap();
+    let output = program(folder, &["calls", "keygen", "keys/checkpoint.pem"]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
     profile
 }

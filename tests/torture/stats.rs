@@ -33,6 +33,7 @@ const ROWS: &[&str] = &[
     "clock steps",
     "looks of the checker",
     "log entries checked",
+    "checkpoints signed",
 ];
 
 /// Counters that everybody shares.

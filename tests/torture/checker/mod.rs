@@ -199,6 +199,8 @@ impl Checker {
         let stats = &self.stage.stats;
         stats.add("flows published", u64::try_from(self.feed.len()).unwrap());
         stats.add("log entries checked", self.log.len());
+        let checkpoints = open.number("SELECT count(*) AS number FROM call_checkpoint")?;
+        self.stage.stats.add("checkpoints signed", u64::try_from(checkpoints).unwrap());
         for (client, position) in &self.positions {
             if *position != self.feed.len() {
                 let what =
