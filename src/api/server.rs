@@ -10,6 +10,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::middleware::Compress;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer};
+use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 
 use super::limit::AddressLimit;
@@ -25,6 +26,7 @@ use crate::clock::Clock;
 use crate::codes::RulesInForce;
 use crate::config::Config;
 use crate::config::check::{self, Finding, Network, Severity};
+use crate::pdnd::daily;
 use crate::registry::Registry;
 use crate::store::{Store, StoreError};
 use crate::voucher::Verifier;
@@ -82,6 +84,7 @@ pub struct Running {
     service: Data<Service>,
     summaries: JoinHandle<()>,
     checkpoints: Option<Schedule>,
+    daily_counts: Vec<daily::Running>,
     /// They end with the service.
     _refreshers: Vec<Refresher>,
     _certificate: Option<tls::Watcher>,
@@ -91,7 +94,8 @@ impl Running {
     /// Takes no more calls, lets those in flight finish, writes what the call log holds, and signs it.
     pub async fn stop(self) {
         let [api, back_office] = &self.handles;
-        tokio::join!(api.stop(true), back_office.stop(true));
+        let counts = join_all(self.daily_counts.into_iter().map(daily::Running::stop));
+        tokio::join!(api.stop(true), back_office.stop(true), counts);
         for server in self.servers {
             if let Ok(Err(error)) = server.await {
                 tracing::error!(%error, "a listener ended badly");
@@ -131,6 +135,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
         limit: AddressLimit::new(config.api.refused_calls_per_minute),
         over_tls: tls.is_some(),
         rules: Arc::new(RulesInForce::new(config, store.clone())),
+        daily_counts: config.tracing.iter().filter(|one| one.daily).map(|one| one.name.clone()).collect(),
         store,
         metrics: metrics::Metrics::new(),
     });
@@ -184,6 +189,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
         servers: [tokio::spawn(api_server), tokio::spawn(back_office_server)],
         summaries: tokio::spawn(summarise(Data::clone(&service))),
         checkpoints,
+        daily_counts: daily::start(config, &service.store, &service.clock),
         service,
         _refreshers: refreshers,
         _certificate: certificate,

@@ -30,6 +30,8 @@ pub(super) struct Service {
     pub(super) limit: AddressLimit,
     pub(super) over_tls: bool,
     pub(super) rules: Arc<RulesInForce>,
+    /// Names of the `[[tracing]]` sections whose files are sent every day.
+    pub(super) daily_counts: Vec<String>,
     pub(super) store: Store,
     pub(super) metrics: Metrics,
 }

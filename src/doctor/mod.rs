@@ -1,5 +1,5 @@
-//! What is wrong with a deployment, seen from inside: configuration, database, keys, clock, certificate, disk, and how
-//! long INPS needs for what waits.
+//! What is wrong with a deployment, seen from inside: configuration, database, keys, clock, certificate, disk, how
+//! long INPS needs for what waits, and what PDND is owed.
 //!
 //! Each check gives findings that say what was found and how to mend it. Nothing is mended here, and nothing is
 //! written but keys that were fetched.
@@ -8,6 +8,7 @@ mod backlog;
 mod certificate;
 mod database;
 mod keys;
+mod tracing;
 
 use serde::Serialize;
 use tokio::runtime::Runtime;
@@ -62,6 +63,7 @@ pub fn examine(config: &Config, clock: &Clock, runtime: &Runtime) -> Vec<Finding
         backlog::examine(config, store, clock, &mut findings);
         backlog::missing(store, clock, &mut findings);
     }
+    tracing::examine(config, store.as_ref(), clock, &mut findings);
     findings
 }
 

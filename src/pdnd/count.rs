@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use diesel::dsl::{count_star, exists, not};
 use diesel::prelude::*;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use openssl::sha::sha256;
 use uuid::Uuid;
 
@@ -152,19 +152,24 @@ impl Count {
     }
 }
 
-/// Counts the calls of `day` to the e-services of one member, by name and id.
+/// Counts the calls of `day` to the e-services of one member, by name and id, at `now`. Entries younger than
+/// `retention_days` are never removed.
 pub fn count(
     connection: &mut AnyConnection,
     eservices: &[(String, EserviceId)],
     day: Day,
     now: Timestamp,
+    retention_days: u32,
 ) -> Result<Count, CountError> {
     let (Some(start), Some(end)) = (day.start(), day.end()) else { return Err(CountError::Future(day)) };
     if now < start {
         return Err(CountError::Future(day));
     }
-    for (name, id) in eservices {
-        require_entries_since(connection, name, *id, day, start)?;
+    let retention = SignedDuration::from_hours(i64::from(retention_days).saturating_mul(24));
+    if now.checked_sub(retention).is_ok_and(|removed_before| start < removed_before) {
+        for (name, id) in eservices {
+            require_entries_since(connection, name, *id, day, start)?;
+        }
     }
     let mut rows = BTreeMap::new();
     for (purpose_id, status, token_id, calls) in read(connection, eservices, start, end)? {

@@ -7,3 +7,12 @@
 //! Not here: the keys with which PDND signs vouchers (they are `voucher::keys`), and who may call.
 
 pub mod count;
+pub mod daily;
+pub mod error;
+mod http;
+pub mod ledger;
+pub mod member;
+pub mod report;
+pub mod service;
+pub mod settle;
+pub mod token;

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::LazyLock;
 
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, ToSpan};
+use serde::{Serialize, Serializer};
 
 /// The zone's rules are part of the program; the fixed offset stands for a build without them.
 static ROME: LazyLock<TimeZone> =
@@ -28,6 +29,15 @@ impl Day {
         i32::from(self.0.year()) * 10_000 + i32::from(self.0.month()) * 100 + i32::from(self.0.day())
     }
 
+    /// The day of that number, if there is one.
+    #[must_use]
+    pub fn from_number(number: i32) -> Option<Self> {
+        let year = i16::try_from(number.div_euclid(10_000)).ok()?;
+        let month = i8::try_from(number.rem_euclid(10_000) / 100).ok()?;
+        let day = i8::try_from(number.rem_euclid(100)).ok()?;
+        Date::new(year, month, day).ok().map(Self)
+    }
+
     /// The day's first instant; none on the last day that can be told.
     #[must_use]
     pub fn start(self) -> Option<Timestamp> {
@@ -38,6 +48,13 @@ impl Day {
     #[must_use]
     pub fn end(self) -> Option<Timestamp> {
         self.next()?.start()
+    }
+
+    /// The instant at which the clocks of the day show `hour` and `minute`; none if they never do.
+    #[must_use]
+    pub fn at(self, hour: i8, minute: i8) -> Option<Timestamp> {
+        let time = Time::new(hour, minute, 0, 0).ok()?;
+        self.0.to_datetime(time).to_zoned(ROME.clone()).ok().map(|at| at.timestamp())
     }
 
     /// The day after; none after the last day that can be told.
@@ -58,6 +75,13 @@ impl Day {
 impl fmt::Display for Day {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)
+    }
+}
+
+/// As `2026-01-31`.
+impl Serialize for Day {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

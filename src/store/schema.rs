@@ -208,6 +208,31 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    tracing_day (name, giorno) {
+        name -> Text,
+        giorno -> Integer,
+        state -> Text,
+        tracing_id -> Nullable<Text>,
+        digest -> Nullable<Text>,
+        sending -> Nullable<Text>,
+        failures -> Integer,
+        recoveries -> Integer,
+        last_error -> Nullable<Text>,
+        submitted_ms -> Nullable<BigInt>,
+        next_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    tracing_turn (name) {
+        name -> Text,
+        since -> Nullable<Integer>,
+        holder -> Nullable<Text>,
+        until_ms -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     eservice,
     feed_gap,

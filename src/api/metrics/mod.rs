@@ -3,6 +3,7 @@
 //! Here: what this process counted since it started. What is the case at the moment of the request is measured in
 //! [`state`]. `docs/metriche.md` lists both. No personal datum and no token is a label.
 
+mod counts;
 mod state;
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What is the case when it is asked: database, keys, accepted risks, feeds, call logs.
+//! What is the case when it is asked: database, keys, accepted risks, feeds, call logs, daily counts.
 //!
 //! Each request measures anew, into a recorder of its own: there is no state to keep, and what is not there any longer
 //! is not shown.
@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use metrics::{counter, describe_counter, describe_gauge, gauge, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusBuilder;
 
+use super::counts::{self, Standings};
 use crate::api::service::{EService, Service};
 use crate::call_log::{self, Progress};
 use crate::config::Environment;
@@ -21,6 +22,7 @@ struct Figures {
     gaps: Vec<(String, Gap)>,
     logs: BTreeMap<i64, i64>,
     progress: BTreeMap<EserviceId, Progress>,
+    counts: Standings,
 }
 
 pub(super) async fn measure(service: &Service) -> String {
@@ -34,8 +36,10 @@ pub(super) async fn measure(service: &Service) -> String {
     let recorder = PrometheusBuilder::new().build_recorder();
     with_local_recorder(&recorder, || {
         describe();
+        counts::describe();
         gauge!("waas_comuni_database_up").set(f64::from(u8::from(figures.is_some())));
         let figures = figures.unwrap_or_default();
+        counts::measure(&figures.counts, service.clock.now());
         if let Some(size) = figures.logs.get(&0) {
             counter!("waas_comuni_call_log_entries_total", "eservice" => "").absolute(unsigned(*size));
         }
@@ -50,6 +54,7 @@ pub(super) async fn measure(service: &Service) -> String {
 
 async fn figures(service: &Service) -> Result<Figures, StoreError> {
     let ids: Vec<EserviceId> = service.routes.iter().map(|eservice| eservice.id).collect();
+    let (sections, now) = (service.daily_counts.clone(), service.clock.now());
     let read = service.store.read_async(move |connection| {
         let mut progress = BTreeMap::new();
         for id in ids {
@@ -60,6 +65,7 @@ async fn figures(service: &Service) -> Result<Figures, StoreError> {
             gaps: gap::gaps(connection)?,
             logs: call_log::sizes(connection)?,
             progress,
+            counts: counts::read(connection, sections, now)?,
         })
     });
     read.await

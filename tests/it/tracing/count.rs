@@ -91,7 +91,7 @@ fn counted(
     now: &str,
 ) -> Result<String, CountError> {
     store
-        .read(|connection| Ok(count(connection, eservices, day(date), instant(now))))
+        .read(|connection| Ok(count(connection, eservices, day(date), instant(now), 3)))
         .unwrap()
         .map(|count| count.csv())
 }
@@ -185,6 +185,8 @@ on_both_databases! {
                 Ok(())
             })
             .unwrap();
+        // Younger ones are never removed: there were none.
+        assert_eq!(counted(&store, &eservices, "2026-06-18", "2026-06-20T12:00:00Z").unwrap(), header);
         let gone = counted(&store, &eservices, "2026-06-10", "2026-06-20T12:00:00Z");
         assert!(matches!(gone, Err(CountError::Removed { .. })), "{gone:?}");
         let (purpose, token) = (Uuid::new_v4(), Uuid::new_v4());

@@ -1,5 +1,8 @@
 //! The daily count of calls for PDND: what is counted, and how it is sent.
 
 mod count;
+mod fake;
+mod job;
 mod judge;
 mod settings;
+mod submit;

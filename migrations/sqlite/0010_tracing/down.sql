@@ -1,0 +1,2 @@
+DROP TABLE tracing_turn;
+DROP TABLE tracing_day;
