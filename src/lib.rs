@@ -14,6 +14,7 @@
 //! | [`pdnd`] | what is asked of PDND: the daily count of calls that its members send |
 //! | [`codes`], [`catalogue`] | the official tables that were loaded; every rule of every room |
 //! | [`import`] | the way of a benefit: from a file to the feed |
+//! | [`retention`] | dropping what was kept long enough |
 //! | [`vendor`] | vendors' software: its keys, what it asks for, what it is answered |
 //! | [`api`] | what INPS sees, and vendors' software |
 //! | [`upkeep`] | the database as a whole |
@@ -36,6 +37,7 @@ pub mod inps;
 pub mod intake;
 pub mod pdnd;
 pub mod registry;
+pub mod retention;
 pub mod siuss;
 pub mod store;
 pub mod telemetry;

@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::config::check::{self, Finding, Network, Severity};
 use crate::pdnd::daily;
 use crate::registry::Registry;
+use crate::retention::Daily;
 use crate::store::{Store, StoreError};
 use crate::voucher::Verifier;
 use crate::voucher::keys::{Fetch, HttpsOrFile, Refresher};
@@ -85,6 +86,7 @@ pub struct Running {
     summaries: JoinHandle<()>,
     checkpoints: Option<Schedule>,
     daily_counts: Vec<daily::Running>,
+    retention: Option<Daily>,
     /// They end with the service.
     _refreshers: Vec<Refresher>,
     _certificate: Option<tls::Watcher>,
@@ -102,6 +104,7 @@ impl Running {
             }
         }
         self.summaries.abort();
+        drop(self.retention);
         public::summarise(&self.service, self.service.limit.close()).await;
         self.service.appender.shutdown().await;
         if let Some(checkpoints) = self.checkpoints {
@@ -139,6 +142,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
         store,
         metrics: metrics::Metrics::new(),
     });
+    let retention = Daily::start(config, &service.store, &service.clock);
     let shutdown_seconds = u64::from(config.api.shutdown_seconds);
 
     let listener = listen(&config.api.bind)?;
@@ -190,6 +194,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
         summaries: tokio::spawn(summarise(Data::clone(&service))),
         checkpoints,
         daily_counts: daily::start(config, &service.store, &service.clock),
+        retention,
         service,
         _refreshers: refreshers,
         _certificate: certificate,

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::entry::{Caller, Entry, request_id};
 use super::{Appended, Appender, appender};
 use crate::clock::Clock;
-use crate::store::{EserviceId, Store, StoreError};
+use crate::store::{AnyConnection, EserviceId, Store, StoreError};
 
 /// The method of an entry that is an action and no call.
 pub const METHOD: &str = "ACTION";
@@ -44,6 +44,9 @@ pub enum Kind {
     CallsExported,
     /// Entries of this log whose time was over were removed; their hashes were kept.
     CallsPruned,
+    /// Payloads of flows that INPS had accepted were dropped: `count` says how many, the query before when they had
+    /// been accepted.
+    PayloadsDropped,
     /// An account of the back office was made.
     UserAdded,
     /// An account of the back office was changed: role, password.
@@ -58,7 +61,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::BenefitViewed,
         Self::BenefitsListed,
         Self::BenefitsExported,
@@ -71,6 +74,7 @@ impl Kind {
         Self::CallsSearched,
         Self::CallsExported,
         Self::CallsPruned,
+        Self::PayloadsDropped,
         Self::UserAdded,
         Self::UserChanged,
         Self::UserDisabled,
@@ -94,6 +98,7 @@ impl Kind {
             Self::CallsSearched => "calls_searched",
             Self::CallsExported => "calls_exported",
             Self::CallsPruned => "calls_pruned",
+            Self::PayloadsDropped => "payloads_dropped",
             Self::UserAdded => "user_added",
             Self::UserChanged => "user_changed",
             Self::UserDisabled => "user_disabled",
@@ -174,6 +179,8 @@ pub struct Action {
     pub benefit: Option<i64>,
     /// How many things it was done to.
     pub count: Option<u32>,
+    /// How it was done, as the query of a call says it.
+    pub query: Option<String>,
     /// What became of it.
     pub outcome: Outcome,
 }
@@ -188,6 +195,7 @@ impl Action {
             eservice: None,
             benefit: None,
             count: None,
+            query: None,
             outcome: Outcome::Done,
         }
     }
@@ -210,6 +218,12 @@ impl Action {
         Self { count: Some(count.try_into().unwrap_or(u32::MAX)), ..self }
     }
 
+    /// In this way: `name=value`.
+    #[must_use]
+    pub fn saying(self, query: String) -> Self {
+        Self { query: Some(query), ..self }
+    }
+
     /// With this outcome.
     #[must_use]
     pub fn with(self, outcome: Outcome) -> Self {
@@ -224,7 +238,7 @@ impl Action {
             request_id: request_id(instant).to_string(),
             method: METHOD.to_owned(),
             path: self.kind.code().to_owned(),
-            query: None,
+            query: self.query,
             status,
             outcome,
             client_ip: self.actor.client_ip,
@@ -261,8 +275,15 @@ pub fn record(
     clock: &Clock,
     actions: impl IntoIterator<Item = Action>,
 ) -> Result<(), StoreError> {
+    store.write(|connection| record_in(connection, clock, actions))
+}
+
+/// Writes what somebody did, within the transaction that does it.
+pub fn record_in(
+    connection: &mut AnyConnection,
+    clock: &Clock,
+    actions: impl IntoIterator<Item = Action>,
+) -> Result<(), StoreError> {
     let entries: Vec<Entry> = actions.into_iter().map(|action| action.entry(clock.now())).collect();
-    store.write(|connection| {
-        entries.chunks(appender::BATCH).try_for_each(|entries| appender::append_in(connection, entries))
-    })
+    entries.chunks(appender::BATCH).try_for_each(|entries| appender::append_in(connection, entries))
 }

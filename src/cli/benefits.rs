@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::operator::operator;
-use super::{CliError, Globals};
+use super::{CliError, Globals, expire};
 use crate::call_log::action::{self, Action, Kind, Outcome};
 use crate::clock::Clock;
 use crate::config::EService;
-use crate::registry::{Found, Lookup, Registry, Stato, Verdict};
+use crate::registry::{Found, Lookup, Payload, Registry, Stato, Verdict};
 use crate::siuss::values::{CodiceFiscale, Value as _};
 use crate::store::{EserviceId, Store};
 use crate::vendor;
@@ -33,6 +33,7 @@ enum Command {
     Show(Show),
     History(History),
     Withdraw(Withdraw),
+    Expire(expire::Expire),
 }
 
 /// Show benefits: whose they are, whether INPS should hold them, what was sent.
@@ -148,6 +149,7 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
     match &args.command {
         Command::Show(args) => print(&args.which.find(globals)?.found, args.json, show),
         Command::History(args) => print(&args.which.find(globals)?.found, args.json, history),
+        Command::Expire(args) => expire::run(args, globals),
         Command::Withdraw(args) => withdraw(&args.which.find(globals)?, args.json),
     }
 }
@@ -188,6 +190,9 @@ fn show(found: &Found, document: &Value) {
     if let Some(element) = element {
         values("", element);
     }
+    if let Some(Payload::Dropped { ms }) = found.flussi.last().map(|flusso| &flusso.payload) {
+        say!("  contenuto eliminato il {}", instant(*ms));
+    }
 }
 
 fn values(path: &str, value: &Value) {
@@ -211,6 +216,9 @@ fn history(found: &Found, _: &Value) {
             _ => "inserimento",
         };
         say!("  {} {} {operation}", instant(flusso.ts_ms), flusso.id_flusso);
+        if let Payload::Dropped { ms } = flusso.payload {
+            say!("    contenuto eliminato il {}", instant(ms));
+        }
         for esito in &flusso.esiti {
             let detail = esito.descrizione.as_deref().unwrap_or_default();
             say!("    {} esito {} {}", instant(esito.received_ms), esito.codice_esito, detail.escape_debug());

@@ -20,6 +20,7 @@ mod config_init;
 mod db;
 mod demo;
 mod doctor;
+mod expire;
 mod import;
 mod inps;
 mod openapi;

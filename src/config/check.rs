@@ -64,6 +64,7 @@ pub fn check(config: &Config) -> Vec<Finding> {
             "set at least 30 days; 365 is the default",
         ));
     }
+    check_retention(config, &mut findings);
     check_records(config, &mut findings);
     if config.eservice.is_empty() {
         findings.push(Finding::wrong(
@@ -135,6 +136,23 @@ fn check_checkpoints(config: &Config, findings: &mut Vec<Finding>) {
             "the name of a log is not empty, and has neither spaces nor '+'",
             "write for example waas.comune.example.it",
         ));
+    }
+}
+
+fn check_retention(config: &Config, findings: &mut Vec<Finding>) {
+    let retention = &config.retention;
+    match retention.payload_days {
+        Some(days) if days < 30 => findings.push(Finding::risky(
+            "retention.payload_days",
+            "the payload of a flow would be dropped within a month, while INPS may still change its mind about it",
+            "set at least 30 days, or leave it out to keep payloads for ever",
+        )),
+        None if !retention.keep_for_cancellation => findings.push(Finding::risky(
+            "retention.keep_for_cancellation",
+            "it says nothing as long as payloads are kept for ever",
+            "set retention.payload_days, or leave both out",
+        )),
+        _ => {}
     }
 }
 

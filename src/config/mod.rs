@@ -37,6 +37,8 @@ pub struct Config {
     pub back_office: BackOffice,
     /// The register of calls.
     pub call_log: CallLog,
+    /// How long payloads are kept.
+    pub retention: Retention,
     /// What the operator makes of the rules of records, by their codes.
     pub rules: BTreeMap<String, Level>,
     /// How children in care are called.
@@ -168,6 +170,22 @@ impl Default for CallLog {
             witness_url: None,
             origin: None,
         }
+    }
+}
+
+/// `[retention]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Days after which the payload of a flow that INPS accepted is dropped; absent: never.
+    pub payload_days: Option<u32>,
+    /// Whether the payload that a cancellation would repeat is kept nevertheless.
+    pub keep_for_cancellation: bool,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { payload_days: None, keep_for_cancellation: true }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::siuss::record::TipoFlusso;
 use crate::store::schema::{ente, flusso};
 use crate::store::{AnyConnection, EserviceId, StoreError};
 
-/// A flow as it was published, for ever.
+/// A flow as it was published, and as it is served until its payload is dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublishedFlusso {
     /// Code of the ente that grants the benefit.
@@ -39,6 +39,7 @@ pub(super) fn page(
         .inner_join(ente::table.on(ente::id.eq(flusso::ente_id)))
         .filter(flusso::eservice_id.eq(eservice.get()))
         .filter(flusso::ts.gt(since))
+        .filter(flusso::eliminato_ms.is_null())
         .order(flusso::ts)
         .limit(i64::from(limit))
         .select((

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Binary, SmallInt, Text};
+use diesel::sql_types::{Array, BigInt, Binary, Nullable, SmallInt, Text};
 
 use super::Fingerprint;
 use super::plan::{Benefit, Flow, Stato};
@@ -24,6 +24,8 @@ struct Row {
     stato: i16,
     #[diesel(sql_type = BigInt)]
     flusso_ts: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    eliminato_ms: Option<i64>,
 }
 
 /// One lookup by the unique key for each element, in one round trip. `= ANY` would say the same, but as long as the
@@ -31,7 +33,7 @@ struct Row {
 /// the limit keeps the lookups apart.
 const POSTGRES: &str = "
     SELECT held.* FROM unnest($1) AS key (hash) CROSS JOIN LATERAL (
-        SELECT identity_hash, id, content_hash, stato, flusso_ts FROM prestazione
+        SELECT identity_hash, id, content_hash, stato, flusso_ts, eliminato_ms FROM prestazione
         WHERE eservice_id = $2 AND codice_ente = $3 AND identity_hash = key.hash LIMIT 1
     ) AS held";
 
@@ -65,6 +67,7 @@ pub(super) fn held<'a>(
                         prestazione::content_hash,
                         prestazione::stato,
                         prestazione::flusso_ts,
+                        prestazione::eliminato_ms,
                     ))
                     .first(inner)
                     .optional()?;
@@ -80,6 +83,7 @@ pub(super) fn held<'a>(
                 content: Fingerprint::read(&row.content_hash)?,
                 stato: if row.stato == ACTIVE { Stato::Active } else { Stato::Withdrawn },
                 in_force: Flow::Sent(row.flusso_ts),
+                gone_ms: row.eliminato_ms,
                 record: None,
             };
             Ok((Fingerprint::read(&row.identity_hash)?, benefit))

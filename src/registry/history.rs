@@ -63,9 +63,21 @@ pub struct FlussoSeen {
     /// `I`, `C`, or none for SINBA.
     pub operazione: Option<String>,
     /// The document.
-    pub xml: Vec<u8>,
+    pub payload: Payload,
     /// The outcomes, in the order of arrival; the last is in force.
     pub esiti: Vec<EsitoSeen>,
+}
+
+/// What was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// The document.
+    Xml(Vec<u8>),
+    /// Its time was over.
+    Dropped {
+        /// When it was dropped, in milliseconds since the epoch.
+        ms: i64,
+    },
 }
 
 /// An outcome.
@@ -130,15 +142,22 @@ fn flussi(
     eservice: EserviceId,
     prestazione: i64,
 ) -> Result<Vec<FlussoSeen>, StoreError> {
-    type Row = (i64, String, Option<String>, i16, Vec<u8>);
+    type Row = (i64, String, Option<String>, i16, Vec<u8>, Option<i64>);
     let rows: Vec<Row> = flusso::table
         .filter(flusso::eservice_id.eq(eservice.get()))
         .filter(flusso::prestazione_id.eq(prestazione))
         .order(flusso::ts)
-        .select((flusso::ts, flusso::id_flusso, flusso::operazione, flusso::payload_format, flusso::payload))
+        .select((
+            flusso::ts,
+            flusso::id_flusso,
+            flusso::operazione,
+            flusso::payload_format,
+            flusso::payload,
+            flusso::eliminato_ms,
+        ))
         .load(connection)?;
     rows.into_iter()
-        .map(|(ts_ms, id_flusso, operazione, format, payload)| {
+        .map(|(ts_ms, id_flusso, operazione, format, payload, dropped_ms)| {
             let esiti = esito::table
                 .filter(esito::eservice_id.eq(eservice.get()))
                 .filter(esito::id_flusso.eq(&id_flusso))
@@ -150,7 +169,11 @@ fn flussi(
                     esito::received_ms,
                 ))
                 .load(connection)?;
-            Ok(FlussoSeen { ts_ms, id_flusso, operazione, xml: feed::xml(format, payload)?, esiti })
+            let payload = match dropped_ms {
+                Some(ms) => Payload::Dropped { ms },
+                None => Payload::Xml(feed::xml(format, payload)?),
+            };
+            Ok(FlussoSeen { ts_ms, id_flusso, operazione, payload, esiti })
         })
         .collect()
 }

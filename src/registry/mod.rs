@@ -14,6 +14,7 @@ mod held;
 mod history;
 mod plan;
 mod publish;
+pub mod retention;
 mod rows;
 mod status;
 
@@ -27,14 +28,14 @@ pub use esiti::{CodiceEsito, EsitiStored, Esito};
 pub use feed::PublishedFlusso;
 pub(crate) use figures::heads;
 pub use gap::{Gap, Noticed, TOLERANCE_MS};
-pub use history::{EsitoSeen, FlussoSeen, Found, Lookup, Stato};
+pub use history::{EsitoSeen, FlussoSeen, Found, Lookup, Payload, Stato};
 pub use status::Counts;
 
 use crate::siuss::notice::{Notice, Rule};
 
 /// The rules about what the registry holds.
 pub static RULES: &[&Rule] =
-    &[&plan::NOT_HELD, &plan::NOT_CANCELLABLE, &plan::WITHDRAWN, &plan::OTHER_CONTENT];
+    &[&plan::NOT_HELD, &plan::NOT_CANCELLABLE, &plan::WITHDRAWN, &plan::OTHER_CONTENT, &plan::PAYLOAD_GONE];
 
 /// The registry of benefits. Clones share the database's connections.
 #[derive(Clone, Debug)]

@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
+
 use super::Fingerprint;
 use crate::siuss::notice::{Notice, Rule, Severity};
 use crate::siuss::record::{Record, TipoFlusso, TipoOperazione};
+use crate::store::Day;
 
 /// A withdrawal of what the registry does not hold.
 pub(super) static NOT_HELD: Rule = Rule {
@@ -35,6 +38,14 @@ pub(super) static OTHER_CONTENT: Rule = Rule {
     severity: Severity::Errore,
     summary: "Una riga con TipoOperazione C descrive la prestazione come è stata inviata.",
     source: "Fatti SIUSS, «Life of a record»: una cancellazione ripete ciò che fu inviato",
+};
+
+/// A change of a benefit whose payload was dropped.
+pub(super) static PAYLOAD_GONE: Rule = Rule {
+    code: "REG-06",
+    severity: Severity::Errore,
+    summary: "Non si ritira né si corregge una prestazione di cui il contenuto inviato è stato eliminato.",
+    source: "[retention] della configurazione: una cancellazione ripete ciò che fu inviato",
 };
 
 /// What identifies a record, and what tells whether it changed.
@@ -74,6 +85,8 @@ pub(super) struct Benefit<'a> {
     pub(super) stato: Stato,
     /// The last flow published for it.
     pub(super) in_force: Flow,
+    /// When the payload of the flow in force was dropped, if it was, in milliseconds since the epoch.
+    pub(super) gone_ms: Option<i64>,
     /// The last record that the plan inserts of it, if any.
     pub(super) record: Option<&'a Record>,
 }
@@ -119,7 +132,9 @@ impl<'a> Plan<'a> {
 
     /// Adds what `record` changes.
     pub(super) fn add(&mut self, record: &'a Record, keys: &Keys) -> Outcome {
-        let held = self.benefits.get(&keys.identity).map(|held| (held.stato, held.content, held.in_force));
+        let held = self.benefits.get(&keys.identity);
+        let gone_ms = held.and_then(|held| held.gone_ms);
+        let held = held.map(|held| (held.stato, held.content, held.in_force));
         match (record.operazione(), held) {
             (TipoOperazione::Cancellazione, Some((Stato::Active, content, _))) if content != keys.content => {
                 Outcome::Refused(Box::new(other_content()))
@@ -132,11 +147,14 @@ impl<'a> Plan<'a> {
                 Outcome::Unchanged
             }
             (TipoOperazione::Inserimento, Some((Stato::Active, _, in_force))) => {
-                let cancellation = match record.tipo() {
-                    TipoFlusso::PsPsaSina => {
+                let cancellation = match (record.tipo(), gone_ms) {
+                    (TipoFlusso::PsPsaSina, Some(gone_ms)) => {
+                        return Outcome::Refused(Box::new(payload_gone(gone_ms)));
+                    }
+                    (TipoFlusso::PsPsaSina, None) => {
                         Some(self.flow(keys.identity, record.tipo(), Content::Cancellation(in_force)))
                     }
-                    TipoFlusso::Sinba => None,
+                    (TipoFlusso::Sinba, _) => None,
                 };
                 Outcome::Changed { cancellation, insertion: self.insert(record, keys) }
             }
@@ -149,10 +167,13 @@ impl<'a> Plan<'a> {
             return Outcome::Refused(Box::new(not_held()));
         };
         let in_force = held.in_force;
-        match (held.stato, tipo) {
-            (Stato::Withdrawn, _) => Outcome::Unchanged,
-            (Stato::Active, TipoFlusso::Sinba) => Outcome::Refused(Box::new(not_cancellable())),
-            (Stato::Active, TipoFlusso::PsPsaSina) => {
+        match (held.stato, tipo, held.gone_ms) {
+            (Stato::Withdrawn, _, _) => Outcome::Unchanged,
+            (Stato::Active, TipoFlusso::Sinba, _) => Outcome::Refused(Box::new(not_cancellable())),
+            (Stato::Active, TipoFlusso::PsPsaSina, Some(gone_ms)) => {
+                Outcome::Refused(Box::new(payload_gone(gone_ms)))
+            }
+            (Stato::Active, TipoFlusso::PsPsaSina, None) => {
                 let flow = self.flow(identity, tipo, Content::Cancellation(in_force));
                 if let Some(held) = self.benefits.get_mut(&identity) {
                     held.stato = Stato::Withdrawn;
@@ -197,6 +218,7 @@ impl<'a> Plan<'a> {
             content: keys.content,
             stato: Stato::Active,
             in_force: Flow::Planned(flow),
+            gone_ms: None,
             record: Some(record),
         };
         self.benefits.insert(keys.identity, benefit);
@@ -239,6 +261,20 @@ fn not_cancellable() -> Notice {
         "Un minore in carico (SINBA) non si può ritirare: il tracciato SINBA non prevede la cancellazione.",
         "Inviare la situazione aggiornata del minore, per esempio con MotivazioneChiusuraCarico; per una posizione \
          inviata per errore rivolgersi a INPS.",
+    )
+}
+
+fn payload_gone(ms: i64) -> Notice {
+    let day = Day::of(Timestamp::from_millisecond(ms).unwrap_or_default());
+    Notice::new(
+        &PAYLOAD_GONE,
+        "TipoOperazione",
+        "",
+        format!(
+            "Il contenuto che fu inviato di questa prestazione è stato eliminato il {day}, come vuole la \
+             configurazione ([retention]): non si può più ripetere per annullarlo."
+        ),
+        "Lasciare la prestazione com'è. Se va annullata o corretta comunque, chiedere a INPS come farlo.",
     )
 }
 

@@ -269,6 +269,7 @@ fn insert(
                     prestazione::stato.eq(stato),
                     prestazione::flusso_ts.eq(flusso_ts),
                     prestazione::updated_ms.eq(now_ms),
+                    prestazione::eliminato_ms.eq(None::<i64>),
                 ))
                 .execute(connection)?;
         } else {

@@ -63,6 +63,7 @@ pub(super) fn waiting(
     let flows: i64 = flusso::table
         .filter(flusso::eservice_id.eq(eservice.get()))
         .filter(flusso::ts.gt(since))
+        .filter(flusso::eliminato_ms.is_null())
         .count()
         .get_result(connection)?;
     Ok(u64::try_from(flows).unwrap_or_default())

@@ -32,6 +32,7 @@ diesel::table! {
         flusso_ts -> BigInt,
         created_ms -> BigInt,
         updated_ms -> BigInt,
+        eliminato_ms -> Nullable<BigInt>,
     }
 }
 
@@ -46,6 +47,7 @@ diesel::table! {
         prestazione_id -> BigInt,
         payload_format -> SmallInt,
         payload -> Binary,
+        eliminato_ms -> Nullable<BigInt>,
     }
 }
 

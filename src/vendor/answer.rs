@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::intake::report::Entry;
 use crate::intake::{self, Taken};
-use crate::registry::{Found, Published, Verdict};
+use crate::registry::{Found, Payload, Published, Verdict};
 use crate::siuss::notice::{Notice, Rule, Severity};
 use crate::store::StoreError;
 
@@ -133,7 +133,10 @@ const REFUSED: &str = "refused";
 pub fn document(found: &Found) -> Result<Value, StoreError> {
     let unreadable = || StoreError::Unreadable(format!("the flow of the benefit {}", found.id));
     let last = found.flussi.iter().rfind(|flusso| flusso.operazione.as_deref() != Some("C"));
-    let record = last.map(|flusso| intake::to_json(&flusso.xml).ok_or_else(unreadable)).transpose()?;
+    let record = match last.map(|flusso| &flusso.payload) {
+        Some(Payload::Xml(xml)) => Some(intake::to_json(xml).ok_or_else(unreadable)?),
+        Some(Payload::Dropped { .. }) | None => None,
+    };
     let instant = |ms| jiff::Timestamp::from_millisecond(ms).map(|instant| format!("{instant:.3}")).ok();
     let flussi: Vec<Value> = found
         .flussi
@@ -151,10 +154,15 @@ pub fn document(found: &Found) -> Result<Value, StoreError> {
                     })
                 })
                 .collect();
+            let dropped = match flusso.payload {
+                Payload::Xml(_) => None,
+                Payload::Dropped { ms } => instant(ms),
+            };
             json!({
                 "id_flusso": flusso.id_flusso,
                 "operazione": flusso.operazione,
                 "published": instant(flusso.ts_ms),
+                "dropped": dropped,
                 "esiti": esiti,
             })
         })

@@ -34,6 +34,7 @@ mod limits;
 mod metrics;
 mod pulls;
 mod registry;
+mod retention;
 mod rules;
 mod seal;
 mod sequencer_model;

@@ -78,6 +78,9 @@ fn conforms(contract: &Value, schema: &Value, value: &Value, at: &str) {
         assert_eq!(schema["nullable"], true, "{at} is null");
         return;
     }
+    for part in schema["allOf"].as_array().into_iter().flatten() {
+        conforms(contract, part, value, at);
+    }
     let kind = match value {
         Value::Object(_) => "object",
         Value::Array(_) => "array",
