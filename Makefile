@@ -3,7 +3,7 @@
 BIN := target/debug/waas-comuni
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test contract docs fuzz bench torture torture-without-sequencer lint
+.PHONY: help demo test contract docs fuzz bench torture torture-without-sequencer lint dist
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 34
@@ -40,6 +40,10 @@ torture: ## Crash everything while INPS pulls, half an hour on each database (MI
 torture-without-sequencer: ## Show that the same test fails within a minute when timestamps come from the clock
 	@scripts/require.sh test
 	scripts/torture.sh --without-sequencer
+
+dist: ## Make the release archive with its bill of materials and checksums, in target/dist
+	@scripts/require.sh build
+	scripts/dist.sh
 
 lint: ## Check format, clippy, licences and sources of the dependencies, shell scripts, deploy/
 	@scripts/require.sh lint

@@ -45,6 +45,7 @@ check_build() {
 check_test() {
     check_build
     postgres_programs || lacks "PostgreSQL's server programs (initdb, postgres)" postgresql
+    has curl || lacks "curl, with which the installation page asks whether the service is up" curl
     has xmllint || lacks "xmllint, the judge of the XML schemas" libxml2-utils
     has python3 || lacks "Python 3, for the verifier of docs/" python3
 }

@@ -29,6 +29,7 @@ mod fuzzing;
 mod gap;
 mod import;
 mod inps;
+mod installation;
 mod json;
 mod limits;
 mod metrics;
