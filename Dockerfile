@@ -6,11 +6,11 @@
 
 FROM docker.io/library/rust:1.95.0-slim-bookworm AS build
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends gcc libc6-dev libpq-dev libssl-dev pkg-config \
+    && apt-get install -y --no-install-recommends gcc libc6-dev libpq-dev libssl-dev npm pkg-config \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY . .
-RUN cargo build --release --locked
+RUN scripts/assets.sh --if-possible && cargo build --release --locked
 
 FROM docker.io/library/debian:12.11-slim
 RUN apt-get update \

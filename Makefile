@@ -3,15 +3,19 @@
 BIN := target/debug/waas-comuni
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test contract docs fuzz bench torture torture-without-sequencer lint dist
+.PHONY: help demo assets test contract docs fuzz bench torture torture-without-sequencer lint dist
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 34
 
 demo: ## Build, then show the whole way of a benefit: import, serve, pull as INPS, answer
 	@scripts/require.sh build
+	@scripts/assets.sh --if-possible
 	cargo build --locked
 	$(BIN) demo
+
+assets: ## Fetch the look of the console with npm, for the next build
+	@scripts/assets.sh
 
 test: ## Run every test, on SQLite and on a throw-away PostgreSQL, and the contract under schemathesis
 	@scripts/require.sh test

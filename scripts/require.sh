@@ -48,6 +48,9 @@ check_test() {
     has curl || lacks "curl, with which the installation page asks whether the service is up" curl
     has xmllint || lacks "xmllint, the judge of the XML schemas" libxml2-utils
     has python3 || lacks "Python 3, for the verifier of docs/" python3
+    has npm || lacks "npm, for the look of the console and the judge of its pages" npm
+    has chromium || lacks "Chromium, for the tests of the console" chromium
+    has chromedriver || lacks "Chromium's driver" chromium-driver
 }
 
 check_contract() {

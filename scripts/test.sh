@@ -4,6 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# Without them the pages are plain, and the tests of the console say what is missing.
+scripts/assets.sh --if-possible
+
 contract=0
 if scripts/require.sh contract >/dev/null 2>&1; then
     cargo build --locked

@@ -16,8 +16,10 @@
 //! | [`import`] | the way of a benefit: from a file to the feed |
 //! | [`retention`] | dropping what was kept long enough |
 //! | [`vendor`] | vendors' software: its keys, what it asks for, what it is answered |
+//! | [`staff`] | the ente's own people: accounts, passwords, sessions |
 //! | [`api`] | what INPS sees, and vendors' software |
 //! | [`upkeep`] | the database as a whole |
+//! | [`console`] | what the ente's own people see: pages in the browser |
 //! | [`doctor`] | what is wrong with a deployment |
 //! | [`demo`] | the things of the demonstration |
 //! | [`inps`] | plays INPS against any service that speaks the contract |
@@ -30,6 +32,7 @@ pub mod cli;
 pub mod clock;
 pub mod codes;
 pub mod config;
+pub mod console;
 pub mod demo;
 pub mod doctor;
 pub mod import;
@@ -39,6 +42,7 @@ pub mod pdnd;
 pub mod registry;
 pub mod retention;
 pub mod siuss;
+pub mod staff;
 pub mod store;
 pub mod telemetry;
 pub mod upkeep;

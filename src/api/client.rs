@@ -10,7 +10,7 @@ use crate::config::check::Network;
 ///
 /// `X-Forwarded-For` is read from its end, and only as far as each address was written by a proxy that
 /// `api.trusted_proxies` names: whatever a client writes there itself is never believed.
-pub(super) fn address(request: &HttpRequest, trusted: &[Network]) -> Option<IpAddr> {
+pub(crate) fn address(request: &HttpRequest, trusted: &[Network]) -> Option<IpAddr> {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut address = request.peer_addr()?.ip().to_canonical();
     let forwarded: Vec<&str> = request

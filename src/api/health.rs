@@ -4,7 +4,6 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use serde_json::json;
 
-use super::problem::{Kind, Problem};
 use super::service::Service;
 
 /// The process runs.
@@ -27,9 +26,4 @@ pub(super) async fn ready(service: Data<Service>) -> HttpResponse {
     } else {
         HttpResponse::ServiceUnavailable().json(body)
     }
-}
-
-/// Any other path.
-pub(super) async fn not_found() -> HttpResponse {
-    Problem::new(Kind::NotFound, "not_found", "Questo indirizzo non esiste.").response(uuid::Uuid::new_v4())
 }

@@ -9,7 +9,7 @@
 
 mod body;
 mod call;
-mod client;
+pub(crate) mod client;
 mod esiti;
 mod flussi;
 mod health;

@@ -26,9 +26,11 @@ use crate::clock::Clock;
 use crate::codes::RulesInForce;
 use crate::config::Config;
 use crate::config::check::{self, Finding, Network, Severity};
+use crate::console::{self, Console};
 use crate::pdnd::daily;
 use crate::registry::Registry;
 use crate::retention::Daily;
+use crate::staff::password::PasswordError;
 use crate::store::{Store, StoreError};
 use crate::voucher::Verifier;
 use crate::voucher::keys::{Fetch, HttpsOrFile, Refresher};
@@ -61,6 +63,9 @@ pub enum StartError {
     /// Certificate or key.
     #[error("{0}")]
     Tls(#[from] TlsError),
+    /// The back office has no door.
+    #[error("{0}")]
+    Password(#[from] PasswordError),
     /// A listener cannot be opened.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -89,7 +94,7 @@ pub struct Running {
     retention: Option<Daily>,
     /// They end with the service.
     _refreshers: Vec<Refresher>,
-    _certificate: Option<tls::Watcher>,
+    _certificates: [Option<tls::Watcher>; 2],
 }
 
 impl Running {
@@ -129,6 +134,8 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
     let checkpointer = Checkpointer::open(config, store.clone(), clock.clone())?;
     let (eservices, refreshers) = eservices(config, &store, &clock).await?;
     let tls = config.api.tls.as_ref().map(tls::acceptor).transpose()?;
+    let back_office_tls = config.back_office.tls.as_ref().map(tls::acceptor).transpose()?;
+    let console = console(config, &store, &clock, &appender, &eservices).await?;
     let service = Data::new(Service {
         routes: Routes::new(eservices),
         registry: Registry::new(store.clone(), clock.clone()),
@@ -168,21 +175,25 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
     let listener = listen(&config.back_office.bind)?;
     let back_office = listener.local_addr()?;
     let shared = Data::clone(&service);
-    let back_office_server = HttpServer::new(move || {
+    let console = Arc::new(console);
+    let server = HttpServer::new(move || {
         App::new()
             .app_data(Data::clone(&shared))
             .route("/health/live", web::get().to(health::live))
             .route("/health/ready", web::get().to(health::ready))
             .route("/metrics", web::get().to(metrics::get))
             .route("/api/v1/{path:.*}", web::to(prestazioni::handle))
-            .default_service(web::to(health::not_found))
+            .configure(|app| console::mount(app, Arc::clone(&console)))
     })
-    .workers(1)
+    .workers(2)
     .client_request_timeout(HEAD_TIMEOUT)
     .shutdown_timeout(shutdown_seconds)
-    .disable_signals()
-    .listen(listener)?
-    .run();
+    .disable_signals();
+    let (server, back_office_certificate) = match back_office_tls {
+        Some((builder, watcher)) => (server.listen_openssl(listener, builder)?, Some(watcher)),
+        None => (server.listen(listener)?, None),
+    };
+    let back_office_server = server.run();
 
     let checkpoints = checkpointer.map(|checkpointer| Schedule::start(config, checkpointer));
     tracing::info!(%api, %back_office, eservices = config.eservice.len(), "serving");
@@ -197,8 +208,23 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
         retention,
         service,
         _refreshers: refreshers,
-        _certificate: certificate,
+        _certificates: [certificate, back_office_certificate],
     })
+}
+
+/// The pages of the back office.
+async fn console(
+    config: &Config,
+    store: &Store,
+    clock: &Clock,
+    appender: &Appender,
+    eservices: &Named,
+) -> Result<Console, StartError> {
+    let known = eservices.iter().map(|(_, eservice)| (eservice.id, eservice.config.clone())).collect();
+    let (config, store, clock) = (config.clone(), store.clone(), clock.clone());
+    let appender = appender.clone();
+    let console = tokio::task::spawn_blocking(move || Console::new(&config, &store, &clock, appender, known));
+    Ok(console.await.map_err(io::Error::other)??)
 }
 
 /// Logs now and then what was refused for its address, and folds what was measured.

@@ -9,7 +9,7 @@ use clap::Parser;
 use super::{CliError, Globals, calls, import, serve};
 use crate::api::server::{self, StartError};
 use crate::clock::Clock;
-use crate::demo::{self, Demo, ENTE};
+use crate::demo::{self, Demo, ENTE, USER};
 use crate::inps::{self, BELFIORE, Base, Credentials, Esiti, InpsError, Options, PageSize, Report};
 
 /// Show the whole story on an empty machine: keys, sample data, import, service, a pull as INPS makes it.
@@ -40,6 +40,9 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
     let arguments = ["import".as_ref(), prestazioni, minori, "--ente".as_ref(), ENTE.as_ref()];
     import::run(&import::Args::try_parse_from(arguments).map_err(failed)?, &globals)?;
 
+    let store = super::open(&config)?;
+    let password = demo::user(&store, &args.dir, Clock::System.now_ms()).map_err(failed)?;
+
     super::runtime()?.block_on(async {
         let running = match server::start(&config, Clock::System).await {
             // Another program took the port since it was found free.
@@ -68,7 +71,11 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
         let config = demo.config.display();
         say!("\nIt keeps serving until interrupted (Ctrl-C):");
         say!("  public API    {base}/status, /flussi, /esiti, /openapi.yaml");
-        say!("  back office   http://{}/health/ready", running.back_office);
+        say!("  back office   http://{}/", running.back_office);
+        match &password {
+            Some(password) => say!("                user {USER}, first password {password}"),
+            None => say!("                user {USER}, with the password that you chose"),
+        }
         say!("Try, in another terminal:");
         say!("  {program} calls search --config {config}");
         say!("  {program} inps --url {base} --issuer-key {} --issuer-config {}", demo.issuer[0].display(), demo.issuer[1].display());

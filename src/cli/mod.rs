@@ -28,6 +28,7 @@ mod operator;
 mod seal;
 mod serve;
 mod tracing;
+mod user;
 mod voucher;
 
 use std::path::PathBuf;
@@ -78,6 +79,7 @@ enum Command {
     Tracing(tracing::Args),
     Benefits(benefits::Args),
     Apikey(apikey::Args),
+    User(user::Args),
     Inps(inps::Args),
     Voucher(voucher::Args),
     Openapi(openapi::Args),
@@ -198,6 +200,7 @@ pub fn main() -> ExitCode {
         Command::Codes(args) => codes::run(&args, &cli.globals),
         Command::Benefits(args) => benefits::run(&args, &cli.globals),
         Command::Apikey(args) => apikey::run(&args, &cli.globals),
+        Command::User(args) => user::run(&args, &cli.globals),
         Command::Calls(args) => calls::run(&args, &cli.globals),
         Command::Tracing(args) => tracing::run(&args, &cli.globals),
         Command::Inps(args) => inps::run(args),

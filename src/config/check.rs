@@ -179,6 +179,7 @@ fn check_secret_files(config: &Config, findings: &mut Vec<Finding>) {
     let files = [
         ("database.url_file", config.database.url_file.as_ref()),
         ("api.tls.key", config.api.tls.as_ref().map(|tls| &tls.key)),
+        ("back_office.tls.key", config.back_office.tls.as_ref().map(|tls| &tls.key)),
         ("call_log.checkpoint_key", config.call_log.checkpoint_key.as_ref()),
         ("sinba.pseudonym_key_file", config.sinba.pseudonym_key_file.as_ref()),
     ];
@@ -232,17 +233,17 @@ fn check_listeners(config: &Config, findings: &mut Vec<Finding>) {
             "leave it out for 120 calls a minute of one address",
         ));
     }
-    if !is_loopback(&config.back_office.bind) {
-        findings.push(Finding::risky(
-            "back_office.bind",
-            "the back office would be reachable from other machines without TLS",
-            "bind it to 127.0.0.1 and reach it through a proxy that speaks TLS",
-        ));
-    }
-    for proxy in &config.api.trusted_proxies {
+    check_back_office(config, findings);
+    let proxies = [
+        ("api.trusted_proxies", &config.api.trusted_proxies),
+        ("back_office.trusted_proxies", &config.back_office.trusted_proxies),
+    ];
+    for (key, proxy) in
+        proxies.iter().flat_map(|(key, proxies)| proxies.iter().map(move |proxy| (*key, proxy)))
+    {
         if Network::parse(proxy).is_none() {
             findings.push(Finding::wrong(
-                "api.trusted_proxies",
+                key,
                 format!("{proxy:?} is neither an address nor a network"),
                 "write for example 10.0.0.5 or 10.0.0.0/8",
             ));
@@ -257,6 +258,32 @@ fn check_listeners(config: &Config, findings: &mut Vec<Finding>) {
             "INPS would reach the service without TLS",
             "publish the service under an https:// address",
         ));
+    }
+}
+
+fn check_back_office(config: &Config, findings: &mut Vec<Finding>) {
+    let back_office = &config.back_office;
+    if back_office.tls.is_none() && !is_loopback(&back_office.bind) {
+        findings.push(Finding::risky(
+            "back_office.bind",
+            "the back office would be reachable from other machines without TLS",
+            "set back_office.tls, or bind it to 127.0.0.1 and reach it through a proxy that speaks TLS",
+        ));
+    }
+    match &back_office.identity_header {
+        Some(_) if back_office.trusted_proxies.is_empty() => findings.push(Finding::wrong(
+            "back_office.identity_header",
+            "nobody is named whose word on who is signed in could be believed",
+            "name the identity proxy in back_office.trusted_proxies",
+        )),
+        Some(name) if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') => {
+            findings.push(Finding::wrong(
+                "back_office.identity_header",
+                format!("{name:?} is not the name of a header"),
+                "write for example X-Remote-User",
+            ));
+        }
+        _ => {}
     }
 }
 

@@ -118,7 +118,7 @@ impl Default for Api {
     }
 }
 
-/// `[api.tls]`.
+/// `[api.tls]`, `[back_office.tls]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
@@ -134,11 +134,26 @@ pub struct Tls {
 pub struct BackOffice {
     /// Address and port to listen on.
     pub bind: String,
+    /// The base URL under which staff reach it, without a path: what a proxy in front is called.
+    pub public_url: Option<String>,
+    /// Addresses or networks of the proxies whose `X-Forwarded-For` and `identity_header` are believed.
+    #[serde(deserialize_with = "load::strings")]
+    pub trusted_proxies: Vec<String>,
+    /// The header in which the ente's identity proxy names the user who is signed in there.
+    pub identity_header: Option<String>,
+    /// Certificate and key; absent: plain HTTP, for loopback or a proxy in front.
+    pub tls: Option<Tls>,
 }
 
 impl Default for BackOffice {
     fn default() -> Self {
-        Self { bind: "127.0.0.1:8081".to_owned() }
+        Self {
+            bind: "127.0.0.1:8081".to_owned(),
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            identity_header: None,
+            tls: None,
+        }
     }
 }
 

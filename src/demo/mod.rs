@@ -5,8 +5,14 @@
 use std::fs;
 use std::io::{self, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use secrecy::ExposeSecret;
+
+use crate::staff::password::{self, PasswordError};
+use crate::staff::{self, Edit, Roles, Scope};
+use crate::store::{Store, StoreError};
 use crate::voucher::issuer::{self, IssuerError, Profile};
 
 /// The Comune of the demonstration.
@@ -23,6 +29,35 @@ pub struct Demo {
     pub samples: [PathBuf; 2],
 }
 
+/// With what one signs in to the demonstration's back office.
+pub const USER: &str = "demo";
+
+/// Makes the account of the demonstration's back office, which may do everything. Gives its first password; none when
+/// somebody has chosen another since.
+pub fn user(store: &Store, directory: &Path, now_ms: i64) -> Result<Option<String>, DemoError> {
+    let path = directory.join("back-office-password");
+    match store.read(|connection| staff::find(connection, USER))? {
+        Some(listed) if !listed.account.provisional => return Ok(None),
+        Some(_) => {
+            let failed = |source| DemoError::File { path: path.clone(), source };
+            return fs::read_to_string(&path).map(Some).map_err(failed);
+        }
+        None => {}
+    }
+    let password = password::generate().map_err(PasswordError::from)?;
+    let hash = password::hash(&password)?;
+    let write = || {
+        let mut file =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        file.write_all(password.expose_secret().as_bytes())
+    };
+    write().map_err(|source| DemoError::File { path: path.clone(), source })?;
+    let edit =
+        Edit { full_name: "Utente dimostrativo".to_owned(), roles: Roles::all(), scope: Scope::default() };
+    store.write(|connection| staff::add(connection, USER, &edit, Some(&hash), now_ms))?;
+    Ok(Some(password.expose_secret().to_owned()))
+}
+
 /// Why there is no demonstration.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
@@ -34,6 +69,12 @@ pub enum DemoError {
         /// Why.
         source: io::Error,
     },
+    /// The database.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// No password can be made.
+    #[error("{0}")]
+    Password(#[from] PasswordError),
     /// The local issuer cannot be made.
     #[error("{0}")]
     Issuer(#[from] IssuerError),

@@ -210,6 +210,11 @@ impl Registry {
         self.store.read(|connection| status::waiting(connection, eservice, since))
     }
 
+    /// [`Registry::waiting`], for async code.
+    pub async fn waiting_async(&self, eservice: EserviceId, since: i64) -> Result<u64, StoreError> {
+        self.store.read_async(move |connection| status::waiting(connection, eservice, since)).await
+    }
+
     /// How much the registry holds of an e-service. Blocks.
     pub fn counts(&self, eservice: EserviceId) -> Result<Counts, StoreError> {
         self.store.read(|connection| status::counts(connection, eservice))

@@ -38,6 +38,19 @@ impl Day {
         Date::new(year, month, day).ok().map(Self)
     }
 
+    /// The day as Italians write it: 31/01/2026.
+    #[must_use]
+    pub fn italian(self) -> String {
+        format!("{:02}/{:02}/{:04}", self.0.day(), self.0.month(), self.0.year())
+    }
+
+    /// The time of `instant` on its day, to the minute: 12:05.
+    #[must_use]
+    pub fn time(instant: Timestamp) -> String {
+        let zoned = instant.to_zoned(ROME.clone());
+        format!("{:02}:{:02}", zoned.hour(), zoned.minute())
+    }
+
     /// The day's first instant; none on the last day that can be told.
     #[must_use]
     pub fn start(self) -> Option<Timestamp> {

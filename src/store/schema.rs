@@ -235,6 +235,74 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    staff_account (id) {
+        id -> BigInt,
+        name -> Text,
+        full_name -> Text,
+        roles -> Text,
+        password_hash -> Nullable<Text>,
+        provisional -> SmallInt,
+        created_ms -> BigInt,
+        disabled_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    staff_scope (account_id, eservice_id, codice_ente) {
+        account_id -> BigInt,
+        eservice_id -> BigInt,
+        codice_ente -> Text,
+    }
+}
+
+diesel::table! {
+    staff_session (id_hash) {
+        id_hash -> Binary,
+        account_id -> BigInt,
+        created_ms -> BigInt,
+        seen_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    feed_mark (eservice_id, ts) {
+        eservice_id -> BigInt,
+        ts -> BigInt,
+        flussi -> BigInt,
+    }
+}
+
+diesel::table! {
+    riepilogo (eservice_id, mese, codice, codice_ente) {
+        eservice_id -> BigInt,
+        mese -> Integer,
+        codice -> Text,
+        codice_ente -> Text,
+        iniziate -> BigInt,
+        in_corso -> BigInt,
+        importo -> BigInt,
+    }
+}
+
+diesel::table! {
+    scadenza (eservice_id, ts, tipo, giorno) {
+        eservice_id -> BigInt,
+        ts -> BigInt,
+        tipo -> SmallInt,
+        giorno -> Integer,
+        flussi -> BigInt,
+    }
+}
+
+diesel::table! {
+    esito_riepilogo (eservice_id, codice_esito) {
+        eservice_id -> BigInt,
+        codice_esito -> Text,
+        flussi -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     eservice,
     feed_gap,
@@ -244,5 +312,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     esito,
     call_entry,
     call_log_head,
-    api_key
+    api_key,
+    staff_account,
+    staff_scope,
+    staff_session
 );

@@ -212,7 +212,7 @@ pub(crate) fn config(database: &TestDatabase, keys: &Path) -> Config {
     Config {
         database: database.settings(),
         api: config::Api { bind: "127.0.0.1:0".to_owned(), ..config::Api::default() },
-        back_office: config::BackOffice { bind: "127.0.0.1:0".to_owned() },
+        back_office: config::BackOffice { bind: "127.0.0.1:0".to_owned(), ..config::BackOffice::default() },
         eservice: vec![eservice("prova", "/waas/v1", keys)],
         ..Config::default()
     }

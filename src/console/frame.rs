@@ -1,0 +1,77 @@
+//! What every page has around it: header, menu, breadcrumbs, footer.
+
+use askama::Template;
+
+use super::pages::{self, MenuItem};
+use super::visit::Visitor;
+use super::{Console, assets};
+use crate::staff::Account;
+
+/// The frame of a page: templates extend `layout.html`, which takes it from their field `frame`.
+pub(super) struct Frame {
+    pub(super) title: String,
+    pub(super) ente: String,
+    pub(super) user: Option<Account>,
+    pub(super) menu: Vec<MenuItem>,
+    /// What leads here from the first page: name and path.
+    pub(super) trail: Vec<(String, String)>,
+    /// What every form carries in its field `gettone`.
+    pub(super) token: String,
+    /// What was just done, if a form led here.
+    pub(super) done: Option<&'static str>,
+}
+
+impl Frame {
+    pub(super) fn new(console: &Console, visitor: &Visitor, path: &str, title: &str) -> Self {
+        Self {
+            title: title.to_owned(),
+            ente: console.ente().to_owned(),
+            user: visitor.account.clone(),
+            menu: pages::menu(visitor.standing(), path),
+            trail: Vec::new(),
+            token: visitor.id.form_token(),
+            done: None,
+        }
+    }
+
+    /// The same frame, below the page of this name and path.
+    pub(super) fn below(mut self, name: &str, path: &str) -> Self {
+        self.trail.push((name.to_owned(), path.to_owned()));
+        self
+    }
+
+    /// The same frame, with word of what was just done.
+    pub(super) fn with_done(mut self, done: Option<&'static str>) -> Self {
+        self.done = done;
+        self
+    }
+}
+
+#[expect(clippy::unused_self, reason = "templates ask what they have, which is the frame")]
+impl Frame {
+    /// The addresses of the styles.
+    pub(super) fn styles(&self) -> impl Iterator<Item = String> + use<> {
+        assets::STYLES.iter().map(|name| format!("{}{name}", assets::FOLDER))
+    }
+
+    pub(super) fn script(&self) -> String {
+        format!("{}{}", assets::FOLDER, assets::SCRIPT)
+    }
+
+    /// The address of an icon, where Bootstrap Italia is embedded.
+    pub(super) fn icon(&self, name: &str) -> Option<String> {
+        assets::ICONS.map(|file| format!("{}{file}#{name}", assets::FOLDER))
+    }
+
+    pub(super) fn licences(&self) -> Option<String> {
+        assets::LICENCES.map(|name| format!("{}{name}", assets::FOLDER))
+    }
+}
+
+/// A page that only says something.
+#[derive(Template)]
+#[template(path = "messaggio.html")]
+pub(super) struct Message {
+    pub(super) frame: Frame,
+    pub(super) text: &'static str,
+}

@@ -1,0 +1,73 @@
+//! The console in a browser, as people use it: pictures of every page are kept under `target/screenshots`.
+
+use waas_comuni::staff::Role;
+
+use crate::support::app::App;
+use crate::support::browser::{Browser, PHONE};
+use crate::support::database::{Backend, TestDatabase, on_both_databases};
+use crate::support::staff::PASSWORD;
+
+impl App {
+    /// The address of a page.
+    fn page(&self, path: &str) -> String {
+        format!("http://{}{path}", self.back_office())
+    }
+}
+
+on_both_databases! {
+    fn an_administrator_lets_a_colleague_in(database) {
+        let app = App::start(database);
+        app.account("anna", &Role::ALL);
+        let browser = Browser::start();
+        browser.open(&app.page("/"));
+        browser.inspect("accesso");
+        browser.send(&[("nome", "anna"), ("password", "un'altra password")]);
+        assert!(browser.find("[role=alert]").text().contains("Nome utente o password non validi."));
+        browser.inspect("accesso-errore");
+        browser.send(&[("nome", "anna"), ("password", PASSWORD)]);
+        browser.find(".console-card");
+        browser.inspect("cruscotto-vuoto");
+
+        browser.open(&app.page("/amministrazione/utenti"));
+        browser.find("#ruolo-operatore").click();
+        browser.send(&[("nome", "bruno"), ("nominativo", "")]);
+        assert!(browser.url().ends_with("/utenti"), "the browser itself asks for the field");
+        browser.send(&[("nome", "bruno"), ("nominativo", "Bruno <script>Bianchi</script>")]);
+        let password = browser.find("#segreto").text();
+        browser.inspect("utenti-segreto");
+        browser.find("main a.btn").click();
+        browser.find("table");
+        assert!(browser.text().contains("Bruno <script>Bianchi</script>"));
+        browser.inspect("utenti");
+        browser.find("form[action='/uscita'] button").click();
+
+        browser.send(&[("nome", "bruno"), ("password", &password)]);
+        browser.find("#attuale");
+        browser.inspect("password");
+        browser.send(&[("attuale", &password), ("nuova", PASSWORD), ("conferma", PASSWORD)]);
+        assert!(browser.find("[role=status]").text().contains("La password è stata cambiata."));
+        assert!(!browser.text().contains("Amministrazione"), "an operator's menu has his own entries alone");
+    }
+}
+
+#[test]
+fn the_menu_of_a_phone_opens_with_a_button_and_without_scripts_stands_open() {
+    let database = TestDatabase::new(Backend::Sqlite);
+    let app = App::start(&database);
+    app.account("anna", &Role::ALL);
+    let browser = Browser::start();
+    browser.resize(PHONE);
+    browser.open(&app.page("/"));
+    browser.send(&[("nome", "anna"), ("password", PASSWORD)]);
+    let button = browser.find(".console-nav button");
+    assert_eq!(button.attribute("aria-expanded").as_deref(), Some("false"));
+    assert!(!browser.text().contains("Amministrazione"));
+    button.click();
+    assert_eq!(button.attribute("aria-expanded").as_deref(), Some("true"));
+    assert!(browser.text().contains("Amministrazione"));
+
+    browser.scripts(false);
+    browser.open(&app.page("/"));
+    assert!(browser.text().contains("Amministrazione"));
+    browser.picture("menu-senza-script");
+}

@@ -1,0 +1,252 @@
+//! A browser, driven over the `WebDriver` protocol: headless Chromium behind `chromedriver`, both Debian's.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// How long a condition is awaited.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The key of an element in `WebDriver`'s answers.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// Widths at which pages are looked at: a desktop and a phone.
+pub(crate) const DESKTOP: u32 = 1280;
+pub(crate) const PHONE: u32 = 390;
+
+/// A window of a browser of its own, with a profile of its own.
+pub(crate) struct Browser {
+    driver: Child,
+    agent: ureq::Agent,
+    session: String,
+    _profile: TempDir,
+}
+
+/// An element of the page.
+pub(crate) struct Element<'a> {
+    browser: &'a Browser,
+    id: String,
+}
+
+impl Browser {
+    pub(crate) fn start() -> Self {
+        let profile = TempDir::new().unwrap();
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver: apt-get install -y chromium chromium-driver");
+        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let port = lines
+            .find_map(|line| {
+                let line = line.unwrap();
+                let (_, rest) = line.split_once("started successfully on port ")?;
+                Some(rest.trim_end_matches('.').to_owned())
+            })
+            .expect("chromedriver says where it listens");
+        // What it says later must go somewhere.
+        std::thread::spawn(move || lines.for_each(drop));
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(60)))
+            .build()
+            .new_agent();
+        let data = format!("--user-data-dir={}", profile.path().display());
+        let mut browser =
+            Self { driver, agent, session: format!("http://127.0.0.1:{port}/session"), _profile: profile };
+        let made = browser.call(
+            "POST",
+            "",
+            &json!({ "capabilities": { "alwaysMatch": {
+                "goog:loggingPrefs": { "browser": "ALL" },
+                "goog:chromeOptions": { "args": [
+                    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+                    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--force-prefers-reduced-motion", "--lang=it", data,
+                ] },
+            } } }),
+        );
+        let id = made["sessionId"].as_str().unwrap().to_owned();
+        browser.session = format!("{}/{id}", browser.session);
+        browser.resize(DESKTOP);
+        browser
+    }
+
+    /// The window, so wide.
+    pub(crate) fn resize(&self, width: u32) {
+        self.call("POST", "/window/rect", &json!({ "width": width, "height": 900 }));
+        // A headless window is never narrower than 500 pixels, a page may be.
+        self.devtools(
+            "Emulation.setDeviceMetricsOverride",
+            &json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false }),
+        );
+    }
+
+    pub(crate) fn open(&self, url: &str) {
+        self.call("POST", "/url", &json!({ "url": url }));
+    }
+
+    /// Lets pages run their scripts, or not.
+    pub(crate) fn scripts(&self, enabled: bool) {
+        self.devtools("Emulation.setScriptExecutionDisabled", &json!({ "value": !enabled }));
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.call("GET", "/url", &Value::Null).as_str().unwrap().to_owned()
+    }
+
+    /// The first element that the CSS selector finds, once there is one.
+    pub(crate) fn find(&self, selector: &str) -> Element<'_> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let found = self.all(selector);
+            if let Some(element) = found.into_iter().next() {
+                return element;
+            }
+            assert!(Instant::now() < deadline, "{selector} is not on {}: {}", self.url(), self.text());
+        }
+    }
+
+    /// Every element that the CSS selector finds.
+    pub(crate) fn all(&self, selector: &str) -> Vec<Element<'_>> {
+        let found = self.call("POST", "/elements", &json!({ "using": "css selector", "value": selector }));
+        let found = found.as_array().unwrap().clone();
+        found
+            .into_iter()
+            .map(|one| Element { browser: self, id: one[ELEMENT].as_str().unwrap().to_owned() })
+            .collect()
+    }
+
+    /// What the page says.
+    pub(crate) fn text(&self) -> String {
+        self.find("body").text()
+    }
+
+    /// Fills the fields of these ids, and presses the button of their form; waits for the next page.
+    pub(crate) fn send(&self, fields: &[(&str, &str)]) {
+        for (id, value) in fields {
+            let field = self.find(&format!("#{id}"));
+            field.clear();
+            field.write(value);
+        }
+        let (last, _) = fields.last().unwrap();
+        self.find(&format!("form:has(#{last}) button[type=submit]")).click();
+    }
+
+    /// Runs a script, which gives a value by `return`.
+    pub(crate) fn run(&self, script: &str) -> Value {
+        self.call("POST", "/execute/sync", &json!({ "script": script, "args": [] }))
+    }
+
+    /// Runs a script, which gives a value by calling its last argument.
+    pub(crate) fn run_async(&self, script: &str) -> Value {
+        self.call("POST", "/execute/async", &json!({ "script": script, "args": [] }))
+    }
+
+    /// Keeps a picture of the whole page under `target/screenshots`.
+    pub(crate) fn picture(&self, name: &str) {
+        let picture = self
+            .devtools("Page.captureScreenshot", &json!({ "captureBeyondViewport": true, "format": "png" }));
+        let bytes =
+            base64::engine::general_purpose::STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
+        let folder = target().join("screenshots");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(format!("{name}.png")), bytes).unwrap();
+    }
+
+    /// Pictures of the page on a desktop and on a phone, where nothing may stick out; and no violation of WCAG 2.1 AA
+    /// that axe-core can find, nor anything that the browser complains of.
+    pub(crate) fn inspect(&self, name: &str) {
+        for (width, form) in [(PHONE, "telefono"), (DESKTOP, "desktop")] {
+            self.resize(width);
+            self.picture(&format!("{name}-{form}"));
+            let wide = self.run("return document.documentElement.scrollWidth");
+            assert!(wide.as_u64().unwrap() <= u64::from(width), "{name} is {wide} wide on {width}");
+        }
+        let axe = target().join("npm/node_modules/axe-core/axe.min.js");
+        let axe = std::fs::read_to_string(&axe)
+            .unwrap_or_else(|error| panic!("{}: {error}; run scripts/assets.sh", axe.display()));
+        self.run(&axe);
+        let found = self.run_async(
+            "const done = arguments[arguments.length - 1];
+             axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] })
+                .then(result => done(result.violations.map(one =>
+                    one.id + ': ' + one.nodes.map(node => node.html + ' ' + node.failureSummary).join('; '))));",
+        );
+        assert_eq!(found, json!([]), "{name}: {found:#}");
+        let log = self.call("POST", "/se/log", &json!({ "type": "browser" }));
+        let complaints: Vec<&Value> = log
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|entry| {
+                // What a page answers to a mistake is a status that the browser notes.
+                !entry["message"].as_str().unwrap().contains("the server responded with a status of 4")
+            })
+            .collect();
+        assert!(complaints.is_empty(), "{name}: {complaints:?}");
+    }
+
+    fn devtools(&self, command: &str, parameters: &Value) -> Value {
+        self.call("POST", "/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
+    }
+
+    fn call(&self, method: &str, path: &str, body: &Value) -> Value {
+        let url = format!("{}{path}", self.session);
+        let answer = match method {
+            "GET" => self.agent.get(&url).call(),
+            "DELETE" => self.agent.delete(&url).call(),
+            _ => self.agent.post(&url).content_type("application/json").send(body.to_string()),
+        };
+        let mut answer = answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        let text = answer.body_mut().with_config().limit(1 << 26).read_to_string().unwrap();
+        let mut answer: Value = serde_json::from_str(&text).unwrap();
+        assert!(answer["value"].get("error").is_none(), "{method} {path} {body}: {text}");
+        answer["value"].take()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // The session is closed first: the browser ends with it.
+        let _ = self.agent.delete(&self.session).call();
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+impl Element<'_> {
+    pub(crate) fn text(&self) -> String {
+        self.call("GET", "/text", &Value::Null).as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn click(&self) {
+        self.call("POST", "/click", &json!({}));
+    }
+
+    pub(crate) fn clear(&self) {
+        self.call("POST", "/clear", &json!({}));
+    }
+
+    pub(crate) fn write(&self, text: &str) {
+        self.call("POST", "/value", &json!({ "text": text }));
+    }
+
+    pub(crate) fn attribute(&self, name: &str) -> Option<String> {
+        self.call("GET", &format!("/attribute/{name}"), &Value::Null).as_str().map(str::to_owned)
+    }
+
+    fn call(&self, method: &str, path: &str, body: &Value) -> Value {
+        self.browser.call(method, &format!("/element/{}{path}", self.id), body)
+    }
+}
+
+/// The folder of what is built.
+fn target() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target")
+}
