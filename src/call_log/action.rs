@@ -47,6 +47,10 @@ pub enum Kind {
     /// Payloads of flows that INPS had accepted were dropped: `count` says how many, the query before when they had
     /// been accepted.
     PayloadsDropped,
+    /// The database was copied to a file.
+    BackupMade,
+    /// An older database took the place of one that was lost.
+    DatabaseRestored,
     /// An account of the back office was made.
     UserAdded,
     /// An account of the back office was changed: role, password.
@@ -61,7 +65,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::BenefitViewed,
         Self::BenefitsListed,
         Self::BenefitsExported,
@@ -75,6 +79,8 @@ impl Kind {
         Self::CallsExported,
         Self::CallsPruned,
         Self::PayloadsDropped,
+        Self::BackupMade,
+        Self::DatabaseRestored,
         Self::UserAdded,
         Self::UserChanged,
         Self::UserDisabled,
@@ -99,6 +105,8 @@ impl Kind {
             Self::CallsExported => "calls_exported",
             Self::CallsPruned => "calls_pruned",
             Self::PayloadsDropped => "payloads_dropped",
+            Self::BackupMade => "backup_made",
+            Self::DatabaseRestored => "database_restored",
             Self::UserAdded => "user_added",
             Self::UserChanged => "user_changed",
             Self::UserDisabled => "user_disabled",

@@ -50,19 +50,18 @@ impl AnyConnection {
     }
 
     /// Runs `work` in one transaction that sees the database as it is at its first statement.
-    pub(super) fn snapshot<T>(
+    pub(super) fn snapshot<T, E: From<StoreError>>(
         &mut self,
-        work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
         match self {
-            Self::Sqlite(inner) => AnsiTransactionManager::begin_transaction(inner)?,
-            Self::Postgres(inner) => {
-                AnsiTransactionManager::begin_transaction_sql(
-                    inner,
-                    "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
-                )?;
-            }
+            Self::Sqlite(inner) => AnsiTransactionManager::begin_transaction(inner),
+            Self::Postgres(inner) => AnsiTransactionManager::begin_transaction_sql(
+                inner,
+                "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+            ),
         }
+        .map_err(StoreError::from)?;
         self.finish(|connection| {
             connection.without_time_limit()?;
             work(connection)
@@ -79,10 +78,14 @@ impl AnyConnection {
         Ok(())
     }
 
-    fn finish<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn finish<T, E: From<StoreError>>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
         match work(self) {
             Ok(value) => {
-                <Self as diesel::Connection>::TransactionManager::commit_transaction(self)?;
+                <Self as diesel::Connection>::TransactionManager::commit_transaction(self)
+                    .map_err(StoreError::from)?;
                 Ok(value)
             }
             Err(error) => {
@@ -235,15 +238,26 @@ impl Manager {
 
 /// Makes the folder and the file of a SQLite database, for their owner alone, where they are missing.
 pub(super) fn create_file(path: &Path) -> Result<(), StoreError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| StoreError::File { path, source }
-    };
+    create_folder_of(path)?;
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| StoreError::File { path: path.to_owned(), source })?;
+    Ok(())
+}
+
+/// Makes the folder in which a SQLite database shall be, for its owner alone, where it is missing.
+pub(crate) fn create_folder_of(path: &Path) -> Result<(), StoreError> {
     if let Some(folder) = path.parent()
         && !folder.as_os_str().is_empty()
     {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed(folder))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|source| StoreError::File { path: folder.to_owned(), source })?;
     }
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(failed(path))?;
     Ok(())
 }

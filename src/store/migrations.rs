@@ -46,7 +46,7 @@ pub(super) fn run(connection: &mut AnyConnection) -> Result<Vec<String>, StoreEr
     lock(connection)?;
     each_backend!(connection, |inner| {
         let source = embedded(inner);
-        refuse_newer(inner, &source)?;
+        refuse_newer_in(inner, &source)?;
         versions(inner.run_pending_migrations(source))
     })
 }
@@ -79,7 +79,7 @@ pub(super) fn move_to(
 fn revert_beyond(connection: &mut AnyConnection, target: &str) -> Result<Vec<String>, StoreError> {
     each_backend!(connection, |inner| {
         let source = embedded(inner);
-        refuse_newer(inner, &source)?;
+        refuse_newer_in(inner, &source)?;
         let mut reverted = Vec::new();
         while inner
             .applied_migrations()
@@ -95,19 +95,20 @@ fn revert_beyond(connection: &mut AnyConnection, target: &str) -> Result<Vec<Str
 
 /// The versions that this program carries, oldest first.
 fn known(connection: &AnyConnection) -> Result<Vec<String>, StoreError> {
-    fn of<DB: diesel::backend::Backend>(source: &EmbeddedMigrations) -> Result<Vec<String>, StoreError>
-    where
-        EmbeddedMigrations: MigrationSource<DB>,
-    {
-        let migrations: Vec<Box<dyn Migration<DB>>> = source.migrations().map_err(failed)?;
-        let mut versions: Vec<_> = migrations.iter().map(|one| one.name().version().to_string()).collect();
-        versions.sort_unstable();
-        Ok(versions)
-    }
     match connection {
-        AnyConnection::Sqlite(_) => of::<diesel::sqlite::Sqlite>(&SQLITE),
-        AnyConnection::Postgres(_) => of::<diesel::pg::Pg>(&POSTGRES),
+        AnyConnection::Sqlite(_) => versions_of::<diesel::sqlite::Sqlite>(&SQLITE),
+        AnyConnection::Postgres(_) => versions_of::<diesel::pg::Pg>(&POSTGRES),
     }
+}
+
+fn versions_of<DB: diesel::backend::Backend>(source: &EmbeddedMigrations) -> Result<Vec<String>, StoreError>
+where
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    let migrations: Vec<Box<dyn Migration<DB>>> = source.migrations().map_err(failed)?;
+    let mut versions: Vec<_> = migrations.iter().map(|one| one.name().version().to_string()).collect();
+    versions.sort_unstable();
+    Ok(versions)
 }
 
 /// What was run and what is missing.
@@ -116,7 +117,7 @@ pub(super) fn state(connection: &mut AnyConnection) -> Result<SchemaState, Store
     exclude_others(connection)?;
     each_backend!(connection, |inner| {
         let source = embedded(inner);
-        refuse_newer(inner, &source)?;
+        refuse_newer_in(inner, &source)?;
         let mut applied = versions(inner.applied_migrations())?;
         applied.reverse();
         let pending = inner.pending_migrations(source).map_err(failed)?;
@@ -158,16 +159,25 @@ fn exclude_others(connection: &mut AnyConnection) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn refuse_newer<C, DB>(connection: &mut C, source: &EmbeddedMigrations) -> Result<(), StoreError>
+/// Refuses a list of versions that were run, if this program does not know one of them.
+pub fn refuse_newer(applied: &[String]) -> Result<(), StoreError> {
+    let known = versions_of::<diesel::sqlite::Sqlite>(&SQLITE)?;
+    match applied.iter().find(|version| !known.contains(version)) {
+        Some(unknown) => Err(StoreError::NewerSchema(unknown.clone())),
+        None => Ok(()),
+    }
+}
+
+fn refuse_newer_in<C, DB>(connection: &mut C, source: &EmbeddedMigrations) -> Result<(), StoreError>
 where
     C: MigrationHarness<DB>,
     DB: diesel::backend::Backend,
     EmbeddedMigrations: MigrationSource<DB>,
 {
-    let known: Vec<Box<dyn Migration<DB>>> = source.migrations().map_err(failed)?;
-    let applied = connection.applied_migrations().map_err(failed)?;
-    match applied.iter().find(|version| known.iter().all(|one| one.name().version() != **version)) {
-        Some(unknown) => Err(StoreError::NewerSchema(unknown.to_string())),
+    let known = versions_of::<DB>(source)?;
+    let applied = versions(connection.applied_migrations())?;
+    match applied.into_iter().find(|version| !known.contains(version)) {
+        Some(unknown) => Err(StoreError::NewerSchema(unknown)),
         None => Ok(()),
     }
 }

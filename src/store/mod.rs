@@ -35,11 +35,11 @@ use connection::{Access, Manager, Target};
 use place::Place;
 
 pub use connection::AnyConnection;
-pub(crate) use connection::each_backend;
+pub(crate) use connection::{create_folder_of, each_backend};
 pub use day::Day;
 pub use error::StoreError;
 pub use losses::Loss;
-pub use migrations::{Moved, SchemaState};
+pub use migrations::{Moved, SchemaState, refuse_newer};
 pub use sequencer::EserviceId;
 
 /// The database. Clones share its connections.
@@ -128,7 +128,7 @@ impl Store {
     /// Brings the tables to `version`, forward or back; `0000` is before the first. Where going back would lose data
     /// ([`StoreError::Loss`] says which), nothing is done unless `accept_loss`.
     pub fn migrate_to(&self, version: &str, accept_loss: bool) -> Result<Moved, StoreError> {
-        self.write(|connection| migrations::move_to(connection, version, accept_loss))
+        get(&self.writer)?.write(|connection| migrations::move_to(connection, version, accept_loss))
     }
 
     /// How far the tables are from what this program needs.
@@ -160,10 +160,10 @@ impl Store {
 
     /// Runs `work` in one transaction that reads: all its statements see the same instant of the database. They may
     /// take as long as they need.
-    pub fn snapshot<T>(
+    pub fn snapshot<T, E: From<StoreError>>(
         &self,
-        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, E>,
+    ) -> Result<T, E> {
         get(&self.readers)?.snapshot(work)
     }
 

@@ -15,6 +15,7 @@ mod actions;
 mod api;
 mod append_only;
 mod audit;
+mod backup;
 mod benefits;
 mod browser;
 mod call_log;
