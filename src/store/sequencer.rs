@@ -75,7 +75,7 @@ pub(crate) struct LockedFeed {
     last_ts: i64,
 }
 
-/// Always, but in the build that shows that the torture test sees what the sequencer is there for.
+/// Whether timestamps are drawn under the lock: always, but in the build that shows that `make torture` would notice.
 const IN_FORCE: bool = !cfg!(feature = "without-sequencer");
 
 #[cfg(all(feature = "without-sequencer", not(debug_assertions)))]

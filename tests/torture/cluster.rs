@@ -8,8 +8,10 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-/// Stops the server and removes the folder once standard input ends: when the test ends, however it ends.
-const WATCHDOG: &str = "read -r _; $1 \"$2/pg_ctl\" -D \"$3/data\" -m immediate -w stop; rm -rf \"$3\"";
+/// Stops the server and removes the folder once standard input ends: when the test ends, however it ends. A line says
+/// that the folder is to be kept.
+const WATCHDOG: &str = "read -r kept; $1 \"$2/pg_ctl\" -D \"$3/data\" -m immediate -w stop; \
+                        [ -n \"$kept\" ] || rm -rf \"$3\"";
 
 /// A running cluster, reached on `127.0.0.1`.
 pub(crate) struct Cluster {
@@ -63,6 +65,12 @@ impl Cluster {
             })
             .expect("PostgreSQL does not start");
         cluster
+    }
+
+    /// Stops the server, and gives the folder, which stays.
+    pub(crate) fn keep(mut self) -> PathBuf {
+        writeln!(self.watchdog.stdin.as_ref().unwrap(), "keep").unwrap();
+        std::mem::take(&mut self.folder)
     }
 
     /// As a power cut would have it: nothing is written, and what was durable is recovered.
