@@ -246,7 +246,8 @@ fn tell(day: &DayReport, out: &mut impl Write) -> std::io::Result<()> {
         File::Unknown => ", a file that was not sent from here or cannot be compared",
         File::None => "",
     };
-    writeln!(out, "{}  {state}: {calls}{file}", day.date)?;
+    let id = day.tracing_id.map_or_else(String::new, |id| format!(", tracing {id}"));
+    writeln!(out, "{}  {state}: {calls}{file}{id}", day.date)?;
     if let Some(error) = &day.last_error {
         writeln!(out, "            last: {}", error.escape_debug())?;
     }
