@@ -9,6 +9,10 @@ echo "$(date -u +%F), commit $(git rev-parse --short HEAD 2>/dev/null || echo un
 echo
 echo "| | rate (lowest–highest) | ratio to the first (lowest–highest) |"
 echo "|---|---|---|"
-scripts/with-postgres.sh cargo bench --locked --quiet
+scripts/with-postgres.sh cargo bench --locked --quiet --bench ratios --bench voucher
+echo
+echo "| a page of a search in the call log | entries found | time, the median of five |"
+echo "|---|---|---|"
+scripts/with-postgres.sh cargo bench --locked --quiet --bench search
 echo
 scripts/memory.sh

@@ -113,7 +113,11 @@ fn place() -> SqlLiteral<BigInt> {
 }
 
 /// The timestamp before which no page with the flow at `ts` can begin.
-fn earliest(connection: &mut AnyConnection, eservice: EserviceId, ts: i64) -> Result<i64, StoreError> {
+pub(super) fn earliest(
+    connection: &mut AnyConnection,
+    eservice: EserviceId,
+    ts: i64,
+) -> Result<i64, StoreError> {
     let earliest: Option<i64> = flusso::table
         .filter(flusso::eservice_id.eq(eservice.get()))
         .filter(flusso::ts.le(ts))

@@ -10,9 +10,13 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
+use super::operator::operator;
+use super::person::person;
 use super::{CliError, Globals, seal};
+use crate::call_log::action::{self, Action, Kind, Outcome};
 use crate::call_log::export::{ExportError, Format, export};
-use crate::call_log::search::{Cursor, Filter, Found, search};
+use crate::call_log::search::{About, Cursor, Filter, benefits, search};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::store::{Day, Store};
 
@@ -37,6 +41,8 @@ enum Command {
 #[derive(Debug, Parser)]
 #[command(after_long_help = "Examples:
   waas-comuni calls search --from 2026-03-01 --until 2026-03-02 --status 403
+  waas-comuni calls search --person -            # who received data about a person; the code is asked for
+  waas-comuni calls search --action benefit_viewed --from 2026-03-01
   waas-comuni calls search --request-id 5e0c…")]
 struct Search {
     #[command(flatten)]
@@ -98,6 +104,30 @@ struct FilterArgs {
     /// With this voucher (its jti).
     #[arg(long, value_name = "UUID")]
     token_id: Option<String>,
+    /// Not calls but what was done in the back office: this action.
+    #[arg(long, value_name = "CODE")]
+    action: Option<String>,
+    #[command(flatten)]
+    about: AboutArgs,
+}
+
+/// Of what data was given.
+#[derive(Debug, clap::Args)]
+#[group(multiple = false)]
+struct AboutArgs {
+    /// That were given flows of this ente.
+    #[arg(long, value_name = "CODE")]
+    ente: Option<String>,
+    /// That were given this flow.
+    #[arg(long, value_name = "NAME")]
+    flow: Option<String>,
+    /// That were given data of this benefit, and actions on it.
+    #[arg(long, value_name = "NUMBER")]
+    benefit: Option<i64>,
+    /// That were given data of this person, by fiscal code, and actions on it; `-` reads the code from standard input,
+    /// which leaves it in no shell's history.
+    #[arg(long, value_name = "CODE")]
+    person: Option<String>,
 }
 
 /// The database, if its tables are those of this version.
@@ -120,9 +150,11 @@ fn instant(text: &str) -> Result<Timestamp, String> {
 }
 
 impl FilterArgs {
-    /// The filter, and the database that it is for.
+    /// The filter, and the database that it is for. Whoever asks about somebody's data is in the log before there is an
+    /// answer.
     fn open(&self, globals: &Globals) -> Result<(Store, Filter), CliError> {
-        let store = open(&globals.config()?)?;
+        let config = globals.config()?;
+        let store = open(&config)?;
         if let Some(name) = &self.eservice
             && store.find_eservice(name)?.is_none()
         {
@@ -139,9 +171,37 @@ impl FilterArgs {
             consumer_id: self.consumer_id.clone(),
             purpose_id: self.purpose_id.clone(),
             token_id: self.token_id.clone(),
+            action: self.action.clone(),
+            ente: self.about.ente.clone(),
+            about: self.about.read(&config)?,
         };
+        if let Some(about) = &filter.about {
+            record_search(&store, about)?;
+        }
         Ok((store, filter))
     }
+}
+
+impl AboutArgs {
+    fn read(&self, config: &Config) -> Result<Option<About>, CliError> {
+        if let Some(code) = &self.person {
+            return person(code, config).map(Some);
+        }
+        Ok(self.flow.clone().map(About::Flow).or(self.benefit.map(About::Benefit)))
+    }
+}
+
+/// Logs that it was asked who received data: of which benefits, not of whom.
+fn record_search(store: &Store, about: &About) -> Result<(), CliError> {
+    let searched = Action::new(&operator(), Kind::CallsSearched);
+    let of = store.read(|connection| benefits(connection, about))?;
+    if of.is_empty() {
+        action::record(store, &Clock::System, [searched.with(Outcome::NotFound)])?;
+    } else {
+        let of = of.into_iter().map(|(eservice, id)| searched.clone().of(eservice).to(id));
+        action::record(store, &Clock::System, of)?;
+    }
+    Ok(())
 }
 
 pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> {
@@ -157,9 +217,21 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
 
 fn run_search(args: &Search, globals: &Globals) -> Result<ExitCode, CliError> {
     let (store, filter) = args.filter.open(globals)?;
-    let page = store.read(|connection| search(connection, &filter, args.after, args.limit))?;
-    let calls = page.entries.iter().map(Found::json).collect::<Result<Vec<_>, _>>()?;
-    let next = page.next.map(|cursor| cursor.to_string());
+    let mut calls = Vec::new();
+    let mut next = args.after;
+    let mut missing = args.limit;
+    loop {
+        let page = store.read(|connection| search(connection, &filter, next, missing))?;
+        for found in &page.entries {
+            calls.push(found.json()?);
+            missing = missing.saturating_sub(1);
+        }
+        next = page.next;
+        if missing == 0 || next.is_none() {
+            break;
+        }
+    }
+    let next = next.map(|cursor| cursor.to_string());
     let mut output = std::io::stdout().lock();
     if args.json {
         writeln!(output, "{}", json!({ "calls": calls, "next": next }))?;
@@ -199,11 +271,20 @@ fn line(call: &Map<String, Value>) -> String {
 
 fn run_export(args: &Export, globals: &Globals) -> Result<ExitCode, CliError> {
     let (store, filter) = args.filter.open(globals)?;
-    let count = match &args.output {
-        Some(path) => export(&store, &filter, args.format, BufWriter::new(File::create(path)?))?,
-        None => export(&store, &filter, args.format, BufWriter::new(std::io::stdout().lock()))?,
+    let written = match &args.output {
+        Some(path) => export(&store, &filter, args.format, BufWriter::new(File::create(path)?)),
+        None => export(&store, &filter, args.format, BufWriter::new(std::io::stdout().lock())),
     };
-    eprintln!("{count} calls");
+    let mut exported = Action::new(&operator(), Kind::CallsExported);
+    if let Some(name) = &filter.eservice {
+        exported.eservice = store.find_eservice(name)?;
+    }
+    let exported = match &written {
+        Ok(count) => exported.counting(*count),
+        Err(_) => exported.with(Outcome::Failed),
+    };
+    action::record(&store, &Clock::System, [exported])?;
+    eprintln!("{} calls", written?);
     Ok(ExitCode::SUCCESS)
 }
 

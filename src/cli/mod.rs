@@ -25,6 +25,7 @@ mod import;
 mod inps;
 mod openapi;
 mod operator;
+mod person;
 mod seal;
 mod serve;
 mod tracing;

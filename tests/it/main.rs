@@ -41,6 +41,7 @@ mod registry;
 mod retention;
 mod rules;
 mod seal;
+mod search;
 mod sequencer_model;
 mod serving;
 mod siuss;

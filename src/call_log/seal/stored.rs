@@ -14,6 +14,7 @@ use super::verify::{Fault, LogCheck, Marks, Report};
 use super::writer::CheckpointError;
 use crate::call_log::entry::Row;
 use crate::call_log::leaf::Leaf;
+use crate::call_log::search::{Filter, search};
 use crate::store::schema::{call_checkpoint, call_entry, call_log_head, eservice};
 use crate::store::{AnyConnection, Store, StoreError};
 
@@ -190,11 +191,7 @@ pub fn prove(store: &Store, log_id: i64, index: i64) -> Result<Result<Proof, Pro
 
 /// The log and the index of the entry with this `X-Request-Id`.
 pub fn find(store: &Store, request_id: &str) -> Result<Option<(i64, i64)>, StoreError> {
-    store.read(|connection| {
-        Ok(call_entry::table
-            .filter(call_entry::request_id.eq(request_id))
-            .select((call_entry::log_id, call_entry::entry_index))
-            .first(connection)
-            .optional()?)
-    })
+    let filter = Filter { request_id: Some(request_id.to_owned()), ..Filter::default() };
+    let found = store.read(|connection| search(connection, &filter, None, 1))?.entries.pop();
+    Ok(found.map(|found| (found.row.log_id, found.row.entry_index)))
 }

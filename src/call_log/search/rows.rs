@@ -1,0 +1,210 @@
+//! The one statement that reads entries, and which of its conditions leads.
+
+use diesel::dsl::{exists, sql};
+use diesel::expression::SqlLiteral;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, SingleValue, SmallInt, SqlType, Text};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::about::Scope;
+use super::{Cursor, Filter, Found};
+use crate::call_log::action;
+use crate::call_log::entry::Row;
+use crate::store::schema::{call_entry, eservice, flusso};
+use crate::store::{AnyConnection, StoreError};
+
+/// How many entries are looked at for one page, where each look costs as much as the page that the entry is about.
+const LOOKED_AT: i64 = 10_000;
+
+/// Between which entries to look, and for how many.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) log_id: Option<i64>,
+    pub(super) after: Option<Cursor>,
+    /// Not after this instant, in milliseconds since the epoch.
+    pub(super) last: Option<i64>,
+    pub(super) limit: u32,
+}
+
+/// Which condition leads: the first that claims it. PostgreSQL is left to find out: it knows how often a value occurs,
+/// which it would not know of an expression.
+struct Lead {
+    free: bool,
+    told: bool,
+}
+
+impl Lead {
+    fn claim(&mut self) -> bool {
+        std::mem::take(&mut self.free)
+    }
+
+    /// A column of text, as itself for the condition that leads, else as an expression.
+    fn text(&mut self, name: &str) -> SqlLiteral<Text> {
+        let leads = self.claim();
+        self.column(name, leads, " || ''")
+    }
+
+    /// The same, of a column of numbers.
+    fn number<T: SqlType + SingleValue>(&mut self, name: &str) -> SqlLiteral<T> {
+        let leads = self.claim();
+        self.column(name, leads, " + 0")
+    }
+
+    /// A column of text for a condition that never leads.
+    fn following_text(&self, name: &str) -> SqlLiteral<Text> {
+        self.column(name, false, " || ''")
+    }
+
+    /// The same, of a column of numbers.
+    fn following_number<T: SqlType + SingleValue>(&self, name: &str) -> SqlLiteral<T> {
+        self.column(name, false, " + 0")
+    }
+
+    fn column<T: SqlType + SingleValue>(&self, name: &str, leads: bool, unindexed: &str) -> SqlLiteral<T> {
+        column(name, leads || !self.told, unindexed)
+    }
+}
+
+fn column<T: SqlType + SingleValue>(name: &str, leads: bool, unindexed: &str) -> SqlLiteral<T> {
+    sql(&format!("(call_entry.{name}{})", if leads { "" } else { unindexed }))
+}
+
+/// The instant in a request's id, in milliseconds since the epoch, if it was made here.
+fn instant_of(request_id: &str) -> Option<i64> {
+    let (seconds, nanoseconds) = Uuid::try_parse(request_id).ok()?.get_timestamp()?.to_unix();
+    i64::try_from(seconds).ok()?.checked_mul(1000)?.checked_add(i64::from(nanoseconds / 1_000_000))
+}
+
+/// At most `bounds.limit` entries of `scope` that `filter` lets through, in their order.
+pub(super) fn rows(
+    connection: &mut AnyConnection,
+    filter: &Filter,
+    bounds: &Bounds,
+    scope: &Scope,
+) -> Result<Vec<Found>, StoreError> {
+    let mut query = call_entry::table
+        .left_join(eservice::table.on(eservice::id.eq(call_entry::log_id)))
+        .select((call_entry::all_columns, eservice::name.nullable()))
+        .limit(i64::from(bounds.limit))
+        .into_boxed();
+    let mut lead = Lead { free: true, told: matches!(connection, AnyConnection::Sqlite(_)) };
+    // From what few entries share to what many do.
+    match scope {
+        Scope::Pages { log_id, earliest, ts } => {
+            lead.claim();
+            query = query
+                .filter(call_entry::log_id.eq(*log_id))
+                .filter(call_entry::first_ts.between(*earliest, *ts))
+                .filter(call_entry::last_ts.ge(*ts));
+        }
+        Scope::Benefit { log_id, id } => {
+            lead.claim();
+            query = query
+                .filter(call_entry::benefit.eq(*id))
+                .filter(lead.following_number::<BigInt>("log_id").eq(*log_id));
+        }
+        Scope::Enti(enti) => {
+            query = query.filter(exists(
+                flusso::table
+                    .filter(flusso::eservice_id.eq(call_entry::log_id))
+                    .filter(flusso::ts.nullable().between(call_entry::first_ts, call_entry::last_ts))
+                    .filter(flusso::ente_id.eq_any(enti)),
+            ));
+        }
+        Scope::Everything => {}
+    }
+    let walked = !matches!(scope, Scope::Pages { .. });
+    if let Some(request_id) = &filter.request_id {
+        if let Some(instant_ms) = instant_of(request_id) {
+            query = query.filter(lead.number::<BigInt>("instant_ms").eq(instant_ms));
+        }
+        query = query.filter(call_entry::request_id.eq(request_id));
+    }
+    if let Some(token_id) = &filter.token_id {
+        query = query.filter(lead.text("token_id").eq(token_id));
+    }
+    if let Some(action) = &filter.action {
+        query = query.filter(sql::<Bool>(&format!("call_entry.method = '{}'", action::METHOD)));
+        query = query.filter(lead.text("path").eq(action));
+    }
+    if let Some(outcome) = &filter.outcome {
+        if outcome == "ok" {
+            query = query.filter(lead.following_text("outcome").eq(outcome));
+        } else {
+            query = query.filter(sql::<Bool>("call_entry.outcome <> 'ok'"));
+            query = query.filter(lead.text("outcome").eq(outcome));
+        }
+    }
+    if let Some(status) = filter.status {
+        let number = i16::try_from(status).unwrap_or(i16::MAX);
+        if status == 200 {
+            query = query.filter(lead.following_number::<SmallInt>("status").eq(number));
+        } else {
+            query = query.filter(sql::<Bool>("call_entry.status <> 200"));
+            query = query.filter(lead.number::<SmallInt>("status").eq(number));
+        }
+    }
+    for (name, value) in [
+        ("purpose_id", &filter.purpose_id),
+        ("client_id", &filter.client_id),
+        ("consumer_id", &filter.consumer_id),
+    ] {
+        if let Some(value) = value {
+            query = query.filter(lead.text(name).eq(value));
+        }
+    }
+    if let Some(log_id) = bounds.log_id {
+        query = query.filter(lead.number::<BigInt>("log_id").eq(log_id));
+    }
+    // Whatever leads, it leads in the order of the instants; but for the pages with a flow, which are few, and are
+    // sorted: in the order of the column itself, a planner would walk the whole log.
+    let instant = || column::<BigInt>("instant_ms", walked, " + 0");
+    if let Some(from) = filter.from {
+        query = query.filter(instant().ge(from.as_millisecond()));
+    }
+    if let Some(until) = filter.until {
+        query = query.filter(instant().lt(until.as_millisecond()));
+    }
+    if let Some(last) = bounds.last {
+        query = query.filter(instant().le(last));
+    }
+    if let Some(after) = bounds.after {
+        // The first condition is implied by the second, and lets the index be entered at the right place.
+        query = query.filter(instant().ge(after.instant_ms)).filter(
+            call_entry::instant_ms
+                .gt(after.instant_ms)
+                .or(call_entry::log_id.gt(after.log_id))
+                .or(call_entry::log_id.eq(after.log_id).and(call_entry::entry_index.gt(after.index))),
+        );
+    }
+    let rows: Vec<(Row, Option<String>)> =
+        query.order((instant(), call_entry::log_id, call_entry::entry_index)).load(connection)?;
+    Ok(rows.into_iter().map(|(row, eservice)| Found { row, eservice }).collect())
+}
+
+/// How far the log is looked through for one page; none: to its end.
+pub(super) fn horizon(
+    connection: &mut AnyConnection,
+    filter: &Filter,
+    bounds: &Bounds,
+) -> Result<Option<Cursor>, StoreError> {
+    let mut query = call_entry::table
+        .select(call_entry::instant_ms)
+        .order((call_entry::instant_ms, call_entry::log_id, call_entry::entry_index))
+        .offset(LOOKED_AT)
+        .limit(1)
+        .into_boxed();
+    if let Some(log_id) = bounds.log_id {
+        query = query.filter(call_entry::log_id.eq(log_id));
+    }
+    let from = filter.from.map(Timestamp::as_millisecond);
+    if let Some(from) = from.max(bounds.after.map(|after| after.instant_ms)) {
+        query = query.filter(call_entry::instant_ms.ge(from));
+    }
+    if let Some(until) = filter.until {
+        query = query.filter(call_entry::instant_ms.lt(until.as_millisecond()));
+    }
+    let instant_ms: Option<i64> = query.first(connection).optional()?;
+    Ok(instant_ms.map(|instant_ms| Cursor { instant_ms, log_id: i64::MAX, index: i64::MAX }))
+}
