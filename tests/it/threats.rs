@@ -54,16 +54,24 @@ fn no_check_is_missing_from_the_list() {
     assert_eq!(codes.len(), Check::ALL.len(), "each has a code of its own");
 }
 
+/// Every Rust file in a folder, and in those below it.
+fn sources(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text += &sources(&path);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text += &fs::read_to_string(path).unwrap();
+        }
+    }
+    text
+}
+
 #[test]
 fn every_test_that_the_threat_model_names_is_there() {
     let page = fs::read_to_string(file("docs/minacce.md")).unwrap();
-    let mut tests = String::new();
-    for entry in fs::read_dir(file("tests/it")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "rs") {
-            tests += &fs::read_to_string(path).unwrap();
-        }
-    }
+    let tests = sources(&file("tests/it"));
     let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| ") && line.contains('`')).collect();
     assert!(rows.len() > 15);
     for row in rows {
