@@ -15,9 +15,12 @@ use crate::call_log::Action;
 use crate::call_log::action::{self, Kind};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::registry::gap;
+use crate::registry::{gap, unknown};
 use crate::store::{Moved, SchemaState, Store, StoreError};
 use crate::upkeep::{self, Contents, Engine, EserviceContents, Known, Manifest, UpkeepError};
+
+/// Outcomes about unknown flows that are listed at most.
+const MOST_UNKNOWN: u32 = 1000;
 
 /// Look at the database, change its tables, make a backup of it, bring one back.
 ///
@@ -60,6 +63,9 @@ struct Migrate {
 /// Show the state of the tables, and how much they hold.
 #[derive(Debug, Parser)]
 struct Status {
+    /// List the outcomes about flows that the registry does not hold, the latest first, up to a thousand.
+    #[arg(long)]
+    unknown: bool,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -158,17 +164,25 @@ fn migrate(args: &Migrate, config: &Config) -> Result<ExitCode, CliError> {
 fn status(args: &Status, config: &Config) -> Result<ExitCode, CliError> {
     let store = existing(config)?;
     let state = store.schema_state()?;
-    let (engine, contents, gaps) = store.snapshot(|connection| {
+    let (engine, contents, gaps, unknown) = store.snapshot(|connection| {
         let contents = if state.applied.is_empty() { None } else { Some(Contents::count(connection)?) };
         let gaps = if state.pending.is_empty() { gap::gaps(connection)? } else { Vec::new() };
-        Ok::<_, StoreError>((Engine::measure(connection)?, contents, gaps))
+        let wanted = args.unknown && contents.is_some();
+        let unknown = if wanted { unknown::unknown(connection, MOST_UNKNOWN)? } else { Vec::new() };
+        Ok::<_, StoreError>((Engine::measure(connection)?, contents, gaps, unknown))
     })?;
     if args.json {
         let SchemaState { applied, pending } = state;
         let schema = json!({ "applied": applied, "pending": pending });
         let gaps: Vec<_> =
             gaps.iter().map(|(eservice, gap)| json!({ "eservice": eservice, "gap": gap })).collect();
-        say!("{}", json!({ "database": engine, "schema": schema, "contents": contents, "gaps": gaps }));
+        let mut said = json!({ "database": engine, "schema": schema, "contents": contents, "gaps": gaps });
+        if args.unknown
+            && let Some(members) = said.as_object_mut()
+        {
+            members.insert("unknown".to_owned(), json!(unknown));
+        }
+        say!("{said}");
         return Ok(ExitCode::SUCCESS);
     }
     say!("database  {} {}, {} KiB", engine.name, engine.version, engine.bytes / 1024);
@@ -190,6 +204,17 @@ fn status(args: &Status, config: &Config) -> Result<ExitCode, CliError> {
         }
     }
     say!("calls outside any e-service: {}", contents.other_calls);
+    for esito in &unknown {
+        say!(
+            "unknown   {} {} {:.3} {} {:.0} {}",
+            esito.eservice,
+            esito.id_flusso.escape_debug(),
+            esito.ts_flusso,
+            esito.codice_esito,
+            esito.received,
+            esito.descrizione.as_deref().unwrap_or_default().escape_debug(),
+        );
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -125,7 +125,7 @@ impl CliError {
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::NewerSchema(_) => Self::NewerSchema(error.to_string()),
+            StoreError::NewerSchema { .. } => Self::NewerSchema(error.to_string()),
             error => Self::Failed(error.to_string()),
         }
     }

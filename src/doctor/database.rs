@@ -44,7 +44,7 @@ pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) -> Option<St
         }
         Err(error) => {
             let remedy = match &error {
-                StoreError::NewerSchema(_) => "use the program that made the tables, or a later one",
+                StoreError::NewerSchema { .. } => "use the program that made the tables, or a later one",
                 _ => "see that the server runs, that this machine reaches it, and that database.url is right",
             };
             findings.push(Finding::bad(Severity::Error, SUBJECT, error.to_string(), remedy));

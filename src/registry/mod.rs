@@ -17,6 +17,7 @@ mod publish;
 pub mod retention;
 mod rows;
 mod status;
+pub(crate) mod unknown;
 
 use openssl::sha::sha256;
 
@@ -30,6 +31,7 @@ pub(crate) use figures::heads;
 pub use gap::{Gap, Noticed, TOLERANCE_MS};
 pub use history::{EsitoSeen, FlussoSeen, Found, Lookup, Payload, Stato};
 pub use status::Counts;
+pub use unknown::UnknownEsito;
 
 use crate::siuss::notice::{Notice, Rule};
 

@@ -29,9 +29,15 @@ pub enum StoreError {
     },
     /// A newer version of this program has changed the tables.
     #[error(
-        "the database has migration {0}, which this program does not know: use the newer version that made it"
+        "the database has migration {unknown}, which this program does not know: use the newer version that made it. To \
+         go back to this program, let the newer one say `db migrate --to {newest}`"
     )]
-    NewerSchema(String),
+    NewerSchema {
+        /// A version that was run.
+        unknown: String,
+        /// The last version that this program carries.
+        newest: String,
+    },
     /// There is no such migration.
     #[error("there is no migration {asked:?}, only 0000 (none), {}", known.join(", "))]
     UnknownMigration {

@@ -161,9 +161,15 @@ fn exclude_others(connection: &mut AnyConnection) -> Result<(), StoreError> {
 
 /// Refuses a list of versions that were run, if this program does not know one of them.
 pub fn refuse_newer(applied: &[String]) -> Result<(), StoreError> {
-    let known = versions_of::<diesel::sqlite::Sqlite>(&SQLITE)?;
+    refuse_unknown(applied, versions_of::<diesel::sqlite::Sqlite>(&SQLITE)?)
+}
+
+fn refuse_unknown(applied: &[String], mut known: Vec<String>) -> Result<(), StoreError> {
     match applied.iter().find(|version| !known.contains(version)) {
-        Some(unknown) => Err(StoreError::NewerSchema(unknown.clone())),
+        Some(unknown) => Err(StoreError::NewerSchema {
+            unknown: unknown.clone(),
+            newest: known.pop().unwrap_or_else(|| NONE.to_owned()),
+        }),
         None => Ok(()),
     }
 }
@@ -174,12 +180,7 @@ where
     DB: diesel::backend::Backend,
     EmbeddedMigrations: MigrationSource<DB>,
 {
-    let known = versions_of::<DB>(source)?;
-    let applied = versions(connection.applied_migrations())?;
-    match applied.into_iter().find(|version| !known.contains(version)) {
-        Some(unknown) => Err(StoreError::NewerSchema(unknown)),
-        None => Ok(()),
-    }
+    refuse_unknown(&versions(connection.applied_migrations())?, versions_of::<DB>(source)?)
 }
 
 fn versions(result: Result<Vec<MigrationVersion<'_>>, AnyError>) -> Result<Vec<String>, StoreError> {

@@ -58,6 +58,14 @@ fn feed(app: &App) -> Vec<i64> {
     app.registry.page(app.eservice, 0, 100_000).unwrap().iter().map(|flusso| flusso.ts_ms).collect()
 }
 
+fn esito(ts: i64, name: &str) -> Value {
+    let instant = jiff::Timestamp::from_millisecond(ts).unwrap();
+    json!({
+        "id_flusso": name, "ts_flusso": format!("{instant:.3}"), "ts_acquisizione": format!("{instant:.3}"),
+        "tipo": "PS_PSA_SINA", "codice_esito": "OK"
+    })
+}
+
 fn files(folder: &Path) -> BTreeSet<String> {
     std::fs::read_dir(folder)
         .unwrap()
@@ -233,6 +241,22 @@ on_both_databases! {
             assert_eq!(timestamps.len(), client.seen.len(), "no timestamp was given twice");
             let names: BTreeSet<&str> = client.seen.iter().map(|(_, name, _)| name.as_str()).collect();
             assert_eq!(names.len(), client.seen.len(), "nor was a name");
+
+            // The client speaks of all that it has: what was lost is told apart.
+            for seen in client.seen.chunks(100) {
+                let esiti: Vec<Value> = seen.iter().map(|(ts, name, _)| esito(*ts, name)).collect();
+                assert_eq!(app.post_esiti(&json!({ "elenco_esiti": esiti }).to_string()).status, 204);
+            }
+            let status = json_of(&there.run(&["db", "status", "--unknown", "--json"]));
+            let unknown: BTreeSet<&str> =
+                status["unknown"].as_array().unwrap().iter().map(|one| one["id_flusso"].as_str().unwrap()).collect();
+            let lost: BTreeSet<&str> = client.seen[..pulled]
+                .iter()
+                .filter(|(ts, ..)| !kept.contains(ts))
+                .map(|(_, name, _)| name.as_str())
+                .collect();
+            assert!(!lost.is_empty());
+            assert_eq!(unknown, lost);
             drop(app);
             let verified = there.run(&["calls", "verify"]);
             assert_eq!(verified.code, 0, "{verified:?}");

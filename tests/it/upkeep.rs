@@ -68,8 +68,9 @@ on_both_databases! {
 
     fn tables_of_a_newer_version_are_left_alone(database) {
         let place = Place::new(database);
-        database
-            .store()
+        let store = database.store();
+        let newest = store.schema_state().unwrap().applied.pop().unwrap();
+        store
             .write(|connection| {
                 let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('9999')";
                 Ok(connection.batch_execute(newer)?)
@@ -79,6 +80,7 @@ on_both_databases! {
             let refused = place.run(command);
             assert_eq!(refused.code, 4, "{refused:?}");
             assert!(refused.stderr.contains("9999") && refused.stderr.contains("newer version"), "{refused:?}");
+            assert!(refused.stderr.contains(&format!("db migrate --to {newest}")), "{refused:?}");
         }
     }
 }
