@@ -133,17 +133,25 @@ fn count(verdict: Verdict, summary: &mut Summary, notices: &mut Vec<Notice>) {
             summary.new += 1;
             summary.flussi += 1;
         }
-        Verdict::Changed { cancellation, .. } => {
+        Verdict::Changed { cancellations, .. } => {
             summary.changed += 1;
-            summary.flussi += 1 + u64::from(cancellation.is_some());
+            summary.flussi += 1 + flows(&cancellations);
         }
         Verdict::Unchanged => summary.unchanged += 1,
-        Verdict::Withdrawn { .. } => {
+        Verdict::Unsettled(notice) => {
+            summary.unchanged += 1;
+            notices.push(*notice);
+        }
+        Verdict::Withdrawn { cancellations } => {
             summary.withdrawn += 1;
-            summary.flussi += 1;
+            summary.flussi += flows(&cancellations);
         }
         Verdict::Refused(notice) => notices.push(*notice),
     }
+}
+
+fn flows(names: &[String]) -> u64 {
+    u64::try_from(names.len()).unwrap_or(u64::MAX)
 }
 
 /// Counts one record of the source, and tells what is to be said of it.

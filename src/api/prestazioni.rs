@@ -15,9 +15,10 @@ use super::call::{Call, Details, Reply};
 use super::problem::{Kind, Problem};
 use super::service::{EService, Service};
 use super::unread;
+use crate::call_log::pulls::pulls_of;
 use crate::codes::CodesError;
 use crate::intake::{self, Taken};
-use crate::registry::Lookup;
+use crate::registry::{Lookup, RefusedInsertions};
 use crate::siuss::record::EnteErogatore;
 use crate::store::StoreError;
 use crate::vendor::keys::{self, ApiKey};
@@ -40,6 +41,7 @@ enum Target {
     OpenApi,
     Prestazioni,
     Prestazione(i64),
+    Invio(i64),
 }
 
 impl Target {
@@ -48,9 +50,13 @@ impl Target {
             "openapi.yaml" => Some(Self::OpenApi),
             "prestazioni" => Some(Self::Prestazioni),
             other => {
-                let id = other.strip_prefix("prestazioni/")?;
+                let rest = other.strip_prefix("prestazioni/")?;
+                let (id, target): (&str, fn(i64) -> Self) = match rest.strip_suffix("/invio") {
+                    Some(id) => (id, Self::Invio),
+                    None => (rest, Self::Prestazione),
+                };
                 let is_number = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
-                id.parse().ok().filter(|_| is_number).map(Self::Prestazione)
+                id.parse().ok().filter(|_| is_number).map(target)
             }
         }
     }
@@ -59,7 +65,7 @@ impl Target {
     fn methods(self) -> &'static str {
         match self {
             Self::OpenApi => "GET",
-            Self::Prestazioni => "POST",
+            Self::Prestazioni | Self::Invio(_) => "POST",
             Self::Prestazione(_) => "GET, PUT, DELETE",
         }
     }
@@ -141,8 +147,8 @@ async fn answer(
         return read(service, eservice, &ente, id).await;
     }
     let idempotency_key = idempotency_key(request)?;
-    let body = match *request.method() {
-        Method::DELETE => Vec::new(),
+    let body = match (target, request.method()) {
+        (Target::Invio(_), _) | (_, &Method::DELETE) => Vec::new(),
         _ => body::json(request, payload, LARGEST_BODY).await?,
     };
     let idempotency = idempotency_key.map(|key| {
@@ -150,6 +156,7 @@ async fn answer(
         Idempotency::new(&key, &[method.as_bytes(), path.as_bytes(), ente.codice.as_str().as_bytes(), &body])
     });
     let asked = match (target, request.method()) {
+        (Target::Invio(id), _) => Request::Resend { id },
         (Target::Prestazione(id), &Method::DELETE) => Request::Withdraw { id },
         (Target::Prestazione(id), _) => match judge(service, body, 1).await?.pop() {
             Some(record) => Request::Correct { id, record: Box::new(record) },
@@ -159,7 +166,8 @@ async fn answer(
             Request::Register(judge(service, body, MOST_RECORDS).await?)
         }
     };
-    let caller = Caller { key: key.clone(), ente, idempotency };
+    let refused = RefusedInsertions::of(eservice.config.cancel_refused);
+    let caller = Caller { key: key.clone(), ente, refused, idempotency };
     let clock = service.clock.clone();
     let outcome = service
         .store
@@ -198,7 +206,11 @@ async fn read(
     let mut found = found.map_err(|error| unavailable(&error))?;
     let found =
         found.pop().filter(|found| found.codice_ente == ente.codice.as_str()).ok_or_else(not_found)?;
-    let document = vendor::document(&found).map_err(|error| unavailable(&error))?;
+    let timestamps: Vec<i64> = found.flussi.iter().map(|flusso| flusso.ts_ms).collect();
+    let eservice = eservice.id;
+    let pulls = service.store.read_async(move |connection| pulls_of(connection, eservice, timestamps)).await;
+    let pulls = pulls.map_err(|error| unavailable(&error))?;
+    let document = vendor::document(&found, &pulls).map_err(|error| unavailable(&error))?;
     Ok(Reply::success(StatusCode::OK, JSON, document.to_string()))
 }
 

@@ -22,7 +22,7 @@ pub const METHOD: &str = "ACTION";
 pub enum Kind {
     /// A benefit was looked at: who, what, its flows or outcomes.
     BenefitViewed,
-    /// A list of benefits with the names of people was looked at.
+    /// A list of benefits was looked at.
     BenefitsListed,
     /// Benefits were written to a file.
     BenefitsExported,
@@ -30,6 +30,8 @@ pub enum Kind {
     BenefitChanged,
     /// A benefit was withdrawn.
     BenefitWithdrawn,
+    /// What INPS refused of a benefit was sent again.
+    BenefitResent,
     /// An import of benefits began.
     ImportBegun,
     /// An import of benefits ended: `count` says how many records were taken.
@@ -65,12 +67,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::BenefitViewed,
         Self::BenefitsListed,
         Self::BenefitsExported,
         Self::BenefitChanged,
         Self::BenefitWithdrawn,
+        Self::BenefitResent,
         Self::ImportBegun,
         Self::ImportEnded,
         Self::ApiKeyAdded,
@@ -97,6 +100,7 @@ impl Kind {
             Self::BenefitsExported => "benefits_exported",
             Self::BenefitChanged => "benefit_changed",
             Self::BenefitWithdrawn => "benefit_withdrawn",
+            Self::BenefitResent => "benefit_resent",
             Self::ImportBegun => "import_begun",
             Self::ImportEnded => "import_ended",
             Self::ApiKeyAdded => "api_key_added",

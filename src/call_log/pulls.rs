@@ -2,8 +2,8 @@
 //!
 //! A page holds flows that follow one another in the feed, at most [`LARGEST_PAGE`] of them. So a page with a given
 //! flow begins at that flow or at one of the 99 before it, and an index on the first flow of the pages finds it,
-//! however long the log is. Flows are never deleted and never come in between, so the window that is right today was
-//! right when the page was served.
+//! however long the log is. Flows never come in between, and a page passes over those whose payload was dropped: counted
+//! without them, the window of today is no narrower than that of the day when the page was served.
 
 use std::collections::BTreeMap;
 
@@ -55,13 +55,18 @@ pub fn pulls(
     eservice: EserviceId,
     ts: i64,
 ) -> Result<Option<Pulls>, StoreError> {
-    let earliest = earliest(connection, eservice, ts)?;
-    let (count, first, last): (i64, Option<i64>, Option<i64>) = call_entry::table
+    let window = Window::of(connection, eservice, ts)?;
+    let mut pages = call_entry::table
         .filter(call_entry::log_id.eq(eservice.get()))
-        .filter(call_entry::first_ts.between(earliest, ts))
+        .filter(call_entry::first_ts.between(window.earliest, ts))
         .filter(call_entry::last_ts.ge(ts))
         .select((count_star(), min(call_entry::entry_index), max(call_entry::entry_index)))
-        .first(connection)?;
+        .into_boxed();
+    // Asked for only where it matters: the instant is not in the index.
+    if let Some(dropped_ms) = window.dropped_ms {
+        pages = pages.filter(call_entry::instant_ms.lt(dropped_ms));
+    }
+    let (count, first, last): (i64, Option<i64>, Option<i64>) = pages.first(connection)?;
     let (Some(first), Some(last)) = (first, last) else { return Ok(None) };
     let first = pull(connection, eservice, first)?;
     let last = if last == first.index { first.clone() } else { pull(connection, eservice, last)? };
@@ -92,12 +97,13 @@ pub fn entries(
     after: Option<i64>,
     limit: u32,
 ) -> Result<Vec<Found>, StoreError> {
-    let earliest = earliest(connection, eservice, ts)?;
+    let window = Window::of(connection, eservice, ts)?;
     let rows: Vec<(Row, Option<String>)> = call_entry::table
         .left_join(eservice::table.on(eservice::id.eq(call_entry::log_id)))
         .filter(call_entry::log_id.eq(eservice.get()))
-        .filter(call_entry::first_ts.between(earliest, ts))
+        .filter(call_entry::first_ts.between(window.earliest, ts))
         .filter(call_entry::last_ts.ge(ts))
+        .filter(call_entry::instant_ms.lt(window.dropped_ms.unwrap_or(i64::MAX)))
         .filter(place().gt(after.unwrap_or(-1)))
         .order(place())
         .limit(i64::from(limit))
@@ -112,22 +118,37 @@ fn place() -> SqlLiteral<BigInt> {
     sql("call_entry.entry_index + 0")
 }
 
-/// The timestamp before which no page with the flow at `ts` can begin.
-pub(super) fn earliest(
-    connection: &mut AnyConnection,
-    eservice: EserviceId,
-    ts: i64,
-) -> Result<i64, StoreError> {
-    let earliest: Option<i64> = flusso::table
-        .filter(flusso::eservice_id.eq(eservice.get()))
-        .filter(flusso::ts.le(ts))
-        .order(flusso::ts.desc())
-        .offset(i64::from(LARGEST_PAGE) - 1)
-        .limit(1)
-        .select(flusso::ts)
-        .first(connection)
-        .optional()?;
-    Ok(earliest.unwrap_or(0))
+/// Where and when a page with a flow can begin.
+pub(super) struct Window {
+    /// The timestamp before which no page with the flow begins.
+    pub(super) earliest: i64,
+    /// When its payload was dropped, if it was: no page held it from then on.
+    pub(super) dropped_ms: Option<i64>,
+}
+
+impl Window {
+    pub(super) fn of(
+        connection: &mut AnyConnection,
+        eservice: EserviceId,
+        ts: i64,
+    ) -> Result<Self, StoreError> {
+        let dropped_ms: Option<Option<i64>> = flusso::table
+            .find((eservice.get(), ts))
+            .select(flusso::eliminato_ms)
+            .first(connection)
+            .optional()?;
+        let earliest: Option<i64> = flusso::table
+            .filter(flusso::eservice_id.eq(eservice.get()))
+            .filter(flusso::ts.le(ts))
+            .filter(flusso::eliminato_ms.is_null())
+            .order(flusso::ts.desc())
+            .offset(i64::from(LARGEST_PAGE) - 1)
+            .limit(1)
+            .select(flusso::ts)
+            .first(connection)
+            .optional()?;
+        Ok(Self { earliest: earliest.unwrap_or(0), dropped_ms: dropped_ms.flatten() })
+    }
 }
 
 fn pull(connection: &mut AnyConnection, eservice: EserviceId, index: i64) -> Result<Pull, StoreError> {

@@ -141,7 +141,7 @@ pub(super) fn open(config: &Config) -> Result<Store, CliError> {
 }
 
 /// An instant, or the beginning of a day.
-fn instant(text: &str) -> Result<Timestamp, String> {
+pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     let day = || text.parse::<Date>().ok().and_then(|date| Day::from(date).start());
     text.parse::<Timestamp>()
         .ok()

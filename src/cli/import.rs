@@ -18,7 +18,7 @@ use crate::config::{self, Config, EService};
 use crate::import::{self, Destination, ImportError, Listeners, Summary};
 use crate::intake::report::{Entry, Report};
 use crate::intake::{Format, Mapping, MappingError, Options};
-use crate::registry::Registry;
+use crate::registry::{RefusedInsertions, Registry};
 use crate::siuss::notice::Severity;
 use crate::siuss::rules::Rulebook;
 use crate::siuss::tables::{Comuni, TableError};
@@ -112,7 +112,8 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
         return import(&Destination::Nowhere);
     }
     let id = store.register_eservice(&eservice.name)?;
-    let registry = Registry::new(store.clone(), Clock::System);
+    let refused = RefusedInsertions::of(eservice.cancel_refused);
+    let registry = Registry::new(store.clone(), Clock::System).with_refused(refused);
     let actor = operator();
     action::record(&store, &Clock::System, [Action::new(&actor, Kind::ImportBegun).of(id)])?;
     let done = import(&Destination::Feed { registry: &registry, eservice: id, ente: &ente });

@@ -337,6 +337,9 @@ pub struct EService {
     /// Calls a day (Europe/Rome) of all consumers.
     #[serde(default = "hundred")]
     pub daily_calls_total: u32,
+    /// Whether a correction or a withdrawal also cancels an insertion that INPS refused.
+    #[serde(default)]
+    pub cancel_refused: bool,
     /// Overrides the issuer that the environment implies.
     #[serde(default)]
     pub issuer: Option<String>,

@@ -2,13 +2,26 @@
 
 use diesel::prelude::*;
 
-use super::plan::Keys;
+use super::plan::{Keys, Outcome, Plan};
 use super::publish::publish;
-use super::{Fingerprint, Published, tipo_of};
+use super::{Fingerprint, Published, RefusedInsertions, tipo_of};
 use crate::clock::Clock;
 use crate::siuss::record::{EnteErogatore, Record, TipoFlusso};
 use crate::store::schema::prestazione;
 use crate::store::{AnyConnection, EserviceId, StoreError, sequencer};
+
+/// Where benefits are published, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct Feed<'a> {
+    /// Whose feed it is.
+    pub(crate) eservice: EserviceId,
+    /// Who transmits them.
+    pub(crate) erogatore: &'a EnteErogatore,
+    /// The time.
+    pub(crate) clock: &'a Clock,
+    /// What becomes of insertions that INPS refused.
+    pub(crate) refused: RefusedInsertions,
+}
 
 /// Records to register, with what identifies them: made before the transaction, which holds the feed.
 pub(crate) struct Register<'a> {
@@ -25,12 +38,10 @@ impl<'a> Register<'a> {
     pub(crate) fn publish(
         &self,
         connection: &mut AnyConnection,
-        eservice: EserviceId,
-        erogatore: &EnteErogatore,
-        clock: &Clock,
+        feed: &Feed<'_>,
     ) -> Result<Vec<Published>, StoreError> {
         let identities: Vec<Fingerprint> = self.keys.iter().map(|keys| keys.identity).collect();
-        publish(connection, eservice, erogatore, clock, &identities, |plan| {
+        publish(connection, feed, &identities, |plan| {
             let records = self.records.iter().zip(&self.keys);
             records.map(|(record, keys)| (keys.identity, plan.add(record, keys))).collect()
         })
@@ -41,47 +52,57 @@ impl<'a> Register<'a> {
     pub(crate) fn correct(
         &self,
         connection: &mut AnyConnection,
-        eservice: EserviceId,
-        erogatore: &EnteErogatore,
+        feed: &Feed<'_>,
         id: i64,
-        clock: &Clock,
     ) -> Result<Option<Vec<Published>>, StoreError> {
-        let Some((old, tipo)) = locked(connection, eservice, erogatore, id)? else { return Ok(None) };
+        let Some((old, tipo)) = locked(connection, feed, id)? else { return Ok(None) };
         let identities: Vec<Fingerprint> =
             std::iter::once(old).chain(self.keys.iter().map(|keys| keys.identity)).collect();
-        publish(connection, eservice, erogatore, clock, &identities, |plan| {
-            plan.correct(old, tipo, self.records, &self.keys)
-        })
-        .map(Some)
+        publish(connection, feed, &identities, |plan| plan.correct(old, tipo, self.records, &self.keys))
+            .map(Some)
     }
 }
 
 /// Withdraws the benefit with this id; none if there is no such benefit of the ente.
 pub(crate) fn withdraw(
     connection: &mut AnyConnection,
-    eservice: EserviceId,
-    erogatore: &EnteErogatore,
+    feed: &Feed<'_>,
     id: i64,
-    clock: &Clock,
 ) -> Result<Option<Published>, StoreError> {
-    let Some((identity, tipo)) = locked(connection, eservice, erogatore, id)? else { return Ok(None) };
-    let mut published = publish(connection, eservice, erogatore, clock, &[identity], |plan| {
-        vec![(identity, plan.withdraw(identity, tipo))]
-    })?;
+    one(connection, feed, id, Plan::withdraw)
+}
+
+/// Publishes again what INPS refused of the benefit with this id; none if there is no such benefit of the ente.
+pub(crate) fn resend(
+    connection: &mut AnyConnection,
+    feed: &Feed<'_>,
+    id: i64,
+) -> Result<Option<Published>, StoreError> {
+    one(connection, feed, id, Plan::resend)
+}
+
+fn one<'a>(
+    connection: &mut AnyConnection,
+    feed: &Feed<'_>,
+    id: i64,
+    change: fn(&mut Plan<'a>, Fingerprint, TipoFlusso) -> Outcome,
+) -> Result<Option<Published>, StoreError> {
+    let Some((identity, tipo)) = locked(connection, feed, id)? else { return Ok(None) };
+    let mut published =
+        publish(connection, feed, &[identity], |plan| vec![(identity, change(plan, identity, tipo))])?;
     Ok(published.pop())
 }
 
 /// The identity and kind of the ente's benefit with this id, once the feed is locked.
 fn locked(
     connection: &mut AnyConnection,
-    eservice: EserviceId,
-    erogatore: &EnteErogatore,
+    feed: &Feed<'_>,
     id: i64,
 ) -> Result<Option<(Fingerprint, TipoFlusso)>, StoreError> {
-    sequencer::lock(connection, eservice)?;
+    sequencer::lock(connection, feed.eservice)?;
     let row: Option<(Vec<u8>, i16)> = prestazione::table
-        .find((eservice.get(), id))
-        .filter(prestazione::codice_ente.eq(erogatore.codice.as_str()))
+        .find((feed.eservice.get(), id))
+        .filter(prestazione::codice_ente.eq(feed.erogatore.codice.as_str()))
         .select((prestazione::identity_hash, prestazione::tipo))
         .first(connection)
         .optional()?;

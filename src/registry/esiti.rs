@@ -42,6 +42,34 @@ impl CodiceEsito {
     }
 }
 
+impl CodiceEsito {
+    /// What the ente does about an insertion of which INPS says this, in Italian; nothing where it is accepted.
+    #[must_use]
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::Ok => "",
+            Self::DatiNonTrovati => {
+                "Controllare il codice fiscale, i dati anagrafici e il codice della prestazione; correggerli e \
+                 importare di nuovo la prestazione. Se sono giusti, chiedere a INPS che cosa non ha trovato."
+            }
+            Self::RichiestaInvalida => {
+                "Correggere ciò che INPS indica e importare di nuovo la prestazione. Se riguarda l'ente (codice, \
+                 operatore), correggere la configurazione e inviarla di nuovo con `benefits resend`."
+            }
+            Self::ErroreGenerico => {
+                "INPS non è riuscito a elaborarla: inviarla di nuovo, così com'è, con `benefits resend`. Se si \
+                 ripete, segnalarlo a INPS con il nome del flusso."
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for CodiceEsito {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
 impl std::str::FromStr for CodiceEsito {
     type Err = ();
 

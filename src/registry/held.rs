@@ -5,9 +5,12 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Nullable, SmallInt, Text};
 
-use super::Fingerprint;
-use super::plan::{Benefit, Flow, Stato};
+use super::esiti::CodiceEsito;
+use super::plan::{Benefit, Flow, Refusal, Stato};
 use super::rows::ACTIVE;
+use super::standing::live;
+use super::told::{Told, ever_refused, told};
+use super::{Fingerprint, RefusedInsertions};
 use crate::siuss::record::EnteErogatore;
 use crate::store::schema::prestazione;
 use crate::store::{AnyConnection, EserviceId, StoreError};
@@ -43,6 +46,7 @@ pub(super) fn held<'a>(
     eservice: EserviceId,
     erogatore: &EnteErogatore,
     identities: &[Fingerprint],
+    policy: RefusedInsertions,
 ) -> Result<HashMap<Fingerprint, Benefit<'a>>, StoreError> {
     let codice = erogatore.codice.as_str();
     let rows: Vec<Row> = match connection {
@@ -76,17 +80,42 @@ pub(super) fn held<'a>(
             rows
         }
     };
+    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+    let refused = ever_refused(connection, eservice, &ids)?;
     rows.into_iter()
         .map(|row| {
-            let benefit = Benefit {
+            let mut benefit = Benefit {
                 id: Some(row.id),
                 content: Fingerprint::read(&row.content_hash)?,
                 stato: if row.stato == ACTIVE { Stato::Active } else { Stato::Withdrawn },
                 in_force: Flow::Sent(row.flusso_ts),
                 gone_ms: row.eliminato_ms,
+                live: Vec::new(),
+                refusal: None,
                 record: None,
+                changed: false,
             };
+            if refused.contains(&row.id) {
+                let told = told(connection, eservice, row.id)?;
+                let flows: Vec<_> = told.iter().map(|flow| flow.sent.clone()).collect();
+                benefit.live = live(&flows, policy).into_iter().map(Flow::Sent).collect();
+                let needed = |flow: &&Told| {
+                    flow.sent.ts == row.flusso_ts || benefit.live.contains(&Flow::Sent(flow.sent.ts))
+                };
+                benefit.gone_ms = told.iter().filter(needed).filter_map(|flow| flow.dropped_ms).max();
+                benefit.refusal =
+                    told.into_iter().find(|flow| flow.sent.ts == row.flusso_ts).and_then(refusal);
+            } else if benefit.stato == Stato::Active {
+                benefit.live.push(benefit.in_force);
+            }
             Ok((Fingerprint::read(&row.identity_hash)?, benefit))
         })
         .collect()
+}
+
+/// INPS's refusal of an insertion, if that is its last word.
+fn refusal(flow: Told) -> Option<Refusal> {
+    let (_, codice) = flow.sent.esiti.last().filter(|_| flow.sent.cancels.is_none())?;
+    let refusal = Refusal { id_flusso: flow.id_flusso, codice: *codice, descrizione: flow.descrizione };
+    Some(refusal).filter(|refusal| refusal.codice != CodiceEsito::Ok)
 }

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 use serde::Serialize;
 
+use super::esiti::CodiceEsito;
 use super::rows::ACTIVE;
 use super::{feed, tipo_of};
 use crate::siuss::record::TipoFlusso;
@@ -78,6 +79,46 @@ pub enum Payload {
         /// When it was dropped, in milliseconds since the epoch.
         ms: i64,
     },
+}
+
+/// How far a flow has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StatoFlusso {
+    /// In the feed; nobody asked for it yet.
+    Pubblicato,
+    /// INPS has it, and has not said what it makes of it.
+    Prelevato,
+    /// INPS's last word is `OK`.
+    Accettato,
+    /// INPS's last word is a refusal.
+    Rifiutato,
+}
+
+impl StatoFlusso {
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pubblicato => "pubblicato",
+            Self::Prelevato => "prelevato",
+            Self::Accettato => "accettato",
+            Self::Rifiutato => "rifiutato",
+        }
+    }
+}
+
+impl FlussoSeen {
+    /// How far it has come, if it was pulled or not: told from the outcome in force, and kept nowhere.
+    #[must_use]
+    pub fn stato(&self, pulled: bool) -> StatoFlusso {
+        match self.esiti.last() {
+            Some(esito) if esito.codice_esito == CodiceEsito::Ok.as_str() => StatoFlusso::Accettato,
+            Some(_) => StatoFlusso::Rifiutato,
+            None if pulled => StatoFlusso::Prelevato,
+            None => StatoFlusso::Pubblicato,
+        }
+    }
 }
 
 /// An outcome.

@@ -12,11 +12,15 @@ mod figures;
 pub(crate) mod gap;
 mod held;
 mod history;
+mod notices;
 mod plan;
 mod publish;
+mod refused;
 pub mod retention;
 mod rows;
+mod standing;
 mod status;
+mod told;
 pub(crate) mod unknown;
 
 use openssl::sha::sha256;
@@ -25,25 +29,35 @@ use crate::clock::Clock;
 use crate::siuss::record::{EnteErogatore, Record, TipoFlusso};
 use crate::store::{EserviceId, Store, StoreError, sequencer};
 
+pub(crate) use change::Feed;
 pub use esiti::{CodiceEsito, EsitiStored, Esito};
 pub use feed::PublishedFlusso;
 pub(crate) use figures::heads;
 pub use gap::{Gap, Noticed, TOLERANCE_MS};
-pub use history::{EsitoSeen, FlussoSeen, Found, Lookup, Payload, Stato};
+pub use history::{EsitoSeen, FlussoSeen, Found, Lookup, Payload, Stato, StatoFlusso};
+pub use refused::{Refused, RefusedFilter, RefusedPage};
+pub use standing::{Case, RefusedInsertions};
 pub use status::Counts;
 pub use unknown::UnknownEsito;
 
 use crate::siuss::notice::{Notice, Rule};
 
 /// The rules about what the registry holds.
-pub static RULES: &[&Rule] =
-    &[&plan::NOT_HELD, &plan::NOT_CANCELLABLE, &plan::WITHDRAWN, &plan::OTHER_CONTENT, &plan::PAYLOAD_GONE];
+pub static RULES: &[&Rule] = &[
+    &notices::NOT_HELD,
+    &notices::NOT_CANCELLABLE,
+    &notices::WITHDRAWN,
+    &notices::OTHER_CONTENT,
+    &notices::UNSETTLED,
+    &notices::PAYLOAD_GONE,
+];
 
 /// The registry of benefits. Clones share the database's connections.
 #[derive(Clone, Debug)]
 pub struct Registry {
     store: Store,
     clock: Clock,
+    refused: RefusedInsertions,
 }
 
 /// What became of one record.
@@ -56,17 +70,20 @@ pub enum Verdict {
     },
     /// The registry holds it as it stands, or holds it as withdrawn and it was withdrawn again: nothing was published.
     Unchanged,
-    /// The registry held it with another content.
+    /// The same, and INPS does not have it so: the notice says why, and what to do.
+    Unsettled(Box<Notice>),
+    /// Something else stood in its place: another content, or, of a benefit that is sent again, what INPS made of it.
     Changed {
-        /// The flow that cancels the old content; none for a SINBA, which cannot be cancelled.
-        cancellation: Option<String>,
-        /// The flow that inserts the new content.
+        /// The flows that cancel what INPS holds of it; none for a SINBA, which cannot be cancelled, and none when INPS
+        /// refused all of it.
+        cancellations: Vec<String>,
+        /// The flow that inserts what is right.
         insertion: String,
     },
-    /// It was active, and is not any longer.
+    /// It is not active any longer, or its withdrawal was sent again.
     Withdrawn {
-        /// The flow that cancels it.
-        id_flusso: String,
+        /// The flows that cancel it; none when INPS does not hold it.
+        cancellations: Vec<String>,
     },
     /// Nothing could be done with it.
     Refused(Box<Notice>),
@@ -85,7 +102,13 @@ impl Registry {
     /// The registry in `store`.
     #[must_use]
     pub fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock }
+        Self { store, clock, refused: RefusedInsertions::default() }
+    }
+
+    /// The same registry, which deals with insertions that INPS refused in this way.
+    #[must_use]
+    pub fn with_refused(self, refused: RefusedInsertions) -> Self {
+        Self { refused, ..self }
     }
 
     /// Publishes `records` of `ente` into the feed of `eservice` as if one after the other, in one transaction: all of
@@ -101,7 +124,7 @@ impl Registry {
     ) -> Result<Vec<Verdict>, StoreError> {
         let change = change::Register::new(records);
         let published =
-            self.store.write(|connection| change.publish(connection, eservice, ente, &self.clock))?;
+            self.store.write(|connection| change.publish(connection, &self.feed(eservice, ente)))?;
         Ok(published.into_iter().map(|published| published.verdict).collect())
     }
 
@@ -112,7 +135,32 @@ impl Registry {
         ente: &EnteErogatore,
         id: i64,
     ) -> Result<Option<Published>, StoreError> {
-        self.store.write(|connection| change::withdraw(connection, eservice, ente, id, &self.clock))
+        self.store.write(|connection| change::withdraw(connection, &self.feed(eservice, ente), id))
+    }
+
+    /// Makes INPS hold what the registry has of the benefit of `ente` with this id, where its outcomes tell that it
+    /// does not: an insertion or a cancellation that it refused is published again. None if there is no such benefit.
+    /// Blocks.
+    pub fn resend(
+        &self,
+        eservice: EserviceId,
+        ente: &EnteErogatore,
+        id: i64,
+    ) -> Result<Option<Published>, StoreError> {
+        self.store.write(|connection| change::resend(connection, &self.feed(eservice, ente), id))
+    }
+
+    /// At most `limit` flows that INPS refused, now or before, and that `filter` lets through: in the order of the feed,
+    /// after the flow `after`. A page may be shorter and have another after it. Blocks.
+    pub fn refused(
+        &self,
+        eservice: EserviceId,
+        filter: &RefusedFilter,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<RefusedPage, StoreError> {
+        let policy = self.refused;
+        self.store.read(|connection| refused::page(connection, eservice, filter, policy, after, limit))
     }
 
     /// At most `limit` benefits that `lookup` finds, in the order in which they were first published, with their
@@ -220,6 +268,12 @@ impl Registry {
     /// How much the registry holds of an e-service. Blocks.
     pub fn counts(&self, eservice: EserviceId) -> Result<Counts, StoreError> {
         self.store.read(|connection| status::counts(connection, eservice))
+    }
+}
+
+impl Registry {
+    fn feed<'a>(&'a self, eservice: EserviceId, erogatore: &'a EnteErogatore) -> Feed<'a> {
+        Feed { eservice, erogatore, clock: &self.clock, refused: self.refused }
     }
 }
 

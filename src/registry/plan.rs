@@ -2,51 +2,11 @@
 
 use std::collections::HashMap;
 
-use jiff::Timestamp;
-
 use super::Fingerprint;
-use crate::siuss::notice::{Notice, Rule, Severity};
+use super::esiti::CodiceEsito;
+use super::notices::{not_cancellable, not_held, other_content, payload_gone, unsettled, withdrawn};
+use crate::siuss::notice::Notice;
 use crate::siuss::record::{Record, TipoFlusso, TipoOperazione};
-use crate::store::Day;
-
-/// A withdrawal of what the registry does not hold.
-pub(super) static NOT_HELD: Rule = Rule {
-    code: "REG-01",
-    severity: Severity::Errore,
-    summary: "Si ritira (TipoOperazione C) soltanto una prestazione che il registro conosce.",
-    source: "Specifica WaaS.Comuni: una cancellazione ripete il flusso inviato",
-};
-
-/// A withdrawal of what cannot be withdrawn.
-pub(super) static NOT_CANCELLABLE: Rule = Rule {
-    code: "REG-02",
-    severity: Severity::Errore,
-    summary: "Un flusso SINBA non si ritira: il tracciato non prevede la cancellazione.",
-    source: "SINBA.xsd, che non ha TipoOperazione",
-};
-/// A correction of what was withdrawn.
-pub(super) static WITHDRAWN: Rule = Rule {
-    code: "REG-03",
-    severity: Severity::Errore,
-    summary: "Si corregge soltanto una prestazione attiva.",
-    source: "Specifica WaaS.Comuni: una correzione è una cancellazione seguita da un inserimento",
-};
-
-/// A withdrawal that describes another content than the one in force.
-pub(super) static OTHER_CONTENT: Rule = Rule {
-    code: "REG-04",
-    severity: Severity::Errore,
-    summary: "Una riga con TipoOperazione C descrive la prestazione come è stata inviata.",
-    source: "Fatti SIUSS, «Life of a record»: una cancellazione ripete ciò che fu inviato",
-};
-
-/// A change of a benefit whose payload was dropped.
-pub(super) static PAYLOAD_GONE: Rule = Rule {
-    code: "REG-06",
-    severity: Severity::Errore,
-    summary: "Non si ritira né si corregge una prestazione di cui il contenuto inviato è stato eliminato.",
-    source: "[retention] della configurazione: una cancellazione ripete ciò che fu inviato",
-};
 
 /// What identifies a record, and what tells whether it changed.
 pub(super) struct Keys {
@@ -83,18 +43,47 @@ pub(super) struct Benefit<'a> {
     pub(super) id: Option<i64>,
     pub(super) content: Fingerprint,
     pub(super) stato: Stato,
-    /// The last flow published for it.
+    /// The last insertion published for it, or the cancellation with which it was withdrawn.
     pub(super) in_force: Flow,
-    /// When the payload of the flow in force was dropped, if it was, in milliseconds since the epoch.
+    /// When what a cancellation or another insertion would repeat was dropped, if it was, in milliseconds since the epoch.
     pub(super) gone_ms: Option<i64>,
+    /// Insertions to cancel before another takes their place: INPS holds them, or will. Oldest first.
+    pub(super) live: Vec<Flow>,
+    /// What INPS said against the insertion in force, if that is its last word.
+    pub(super) refusal: Option<Refusal>,
     /// The last record that the plan inserts of it, if any.
     pub(super) record: Option<&'a Record>,
+    /// Whether the plan changes it.
+    pub(super) changed: bool,
+}
+
+/// INPS's refusal of a flow.
+#[derive(Clone, Debug)]
+pub(super) struct Refusal {
+    pub(super) id_flusso: String,
+    pub(super) codice: CodiceEsito,
+    pub(super) descrizione: Option<String>,
+}
+
+impl Benefit<'_> {
+    /// Whether INPS is believed to hold what the registry has. Of a child in care it holds every version.
+    fn is_settled(&self, tipo: TipoFlusso) -> bool {
+        match (self.stato, tipo) {
+            (Stato::Withdrawn, _) => self.live.is_empty(),
+            (Stato::Active, TipoFlusso::Sinba) => self.refusal.is_none(),
+            (Stato::Active, TipoFlusso::PsPsaSina) => {
+                self.refusal.is_none() && self.live.as_slice() == [self.in_force]
+            }
+        }
+    }
 }
 
 /// What a flow says.
 #[derive(Debug)]
 pub(super) enum Content<'a> {
     Insertion(&'a Record),
+    /// The insertion of what that flow inserted.
+    Repetition(Flow),
     /// The cancellation of that flow.
     Cancellation(Flow),
 }
@@ -112,8 +101,9 @@ pub(super) struct PlannedFlow<'a> {
 pub(super) enum Outcome {
     New(usize),
     Unchanged,
-    Changed { cancellation: Option<usize>, insertion: usize },
-    Withdrawn(usize),
+    Unsettled(Box<Notice>),
+    Changed { cancellations: Vec<usize>, insertion: usize },
+    Withdrawn { cancellations: Vec<usize> },
     Refused(Box<Notice>),
 }
 
@@ -130,33 +120,34 @@ impl<'a> Plan<'a> {
         Self { benefits: held, flows: Vec::new() }
     }
 
+    /// Whether it changes nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.benefits.values().all(|benefit| !benefit.changed)
+    }
+
     /// Adds what `record` changes.
     pub(super) fn add(&mut self, record: &'a Record, keys: &Keys) -> Outcome {
         let held = self.benefits.get(&keys.identity);
-        let gone_ms = held.and_then(|held| held.gone_ms);
-        let held = held.map(|held| (held.stato, held.content, held.in_force));
+        let held = held.map(|held| (held.stato, held.content == keys.content));
         match (record.operazione(), held) {
-            (TipoOperazione::Cancellazione, Some((Stato::Active, content, _))) if content != keys.content => {
+            (TipoOperazione::Cancellazione, Some((Stato::Active, false))) => {
                 Outcome::Refused(Box::new(other_content()))
             }
             (TipoOperazione::Cancellazione, _) => self.withdraw(keys.identity, record.tipo()),
-            (TipoOperazione::Inserimento, None | Some((Stato::Withdrawn, _, _))) => {
-                Outcome::New(self.insert(record, keys))
+            (TipoOperazione::Inserimento, Some((Stato::Active, true))) => {
+                self.unchanged(keys.identity, record.tipo())
             }
-            (TipoOperazione::Inserimento, Some((Stato::Active, content, _))) if content == keys.content => {
-                Outcome::Unchanged
-            }
-            (TipoOperazione::Inserimento, Some((Stato::Active, _, in_force))) => {
-                let cancellation = match (record.tipo(), gone_ms) {
-                    (TipoFlusso::PsPsaSina, Some(gone_ms)) => {
-                        return Outcome::Refused(Box::new(payload_gone(gone_ms)));
-                    }
-                    (TipoFlusso::PsPsaSina, None) => {
-                        Some(self.flow(keys.identity, record.tipo(), Content::Cancellation(in_force)))
-                    }
-                    (TipoFlusso::Sinba, _) => None,
-                };
-                Outcome::Changed { cancellation, insertion: self.insert(record, keys) }
+            (TipoOperazione::Inserimento, held) => {
+                if let Some(refused) = self.barred(keys.identity, record.tipo()) {
+                    return refused;
+                }
+                let cancellations = self.cancel(keys.identity, record.tipo());
+                let insertion = self.insert(record, keys);
+                match held {
+                    // What INPS holds of a benefit that was withdrawn has to go first: its withdrawal failed.
+                    None | Some((Stato::Withdrawn, _)) if cancellations.is_empty() => Outcome::New(insertion),
+                    _ => Outcome::Changed { cancellations, insertion },
+                }
             }
         }
     }
@@ -166,20 +157,41 @@ impl<'a> Plan<'a> {
         let Some(held) = self.benefits.get(&identity) else {
             return Outcome::Refused(Box::new(not_held()));
         };
-        let in_force = held.in_force;
-        match (held.stato, tipo, held.gone_ms) {
-            (Stato::Withdrawn, _, _) => Outcome::Unchanged,
-            (Stato::Active, TipoFlusso::Sinba, _) => Outcome::Refused(Box::new(not_cancellable())),
-            (Stato::Active, TipoFlusso::PsPsaSina, Some(gone_ms)) => {
-                Outcome::Refused(Box::new(payload_gone(gone_ms)))
+        match (held.stato, tipo) {
+            (Stato::Withdrawn, _) => self.unchanged(identity, tipo),
+            (Stato::Active, TipoFlusso::Sinba) if !held.live.is_empty() => {
+                Outcome::Refused(Box::new(not_cancellable()))
             }
-            (Stato::Active, TipoFlusso::PsPsaSina, None) => {
-                let flow = self.flow(identity, tipo, Content::Cancellation(in_force));
+            (Stato::Active, _) => match self.barred(identity, tipo) {
+                Some(refused) => refused,
+                None => self.cancel_for_good(identity, tipo),
+            },
+        }
+    }
+
+    /// Adds what makes INPS hold what the registry has, as far as INPS's outcomes tell that it does not: whatever it
+    /// may hold is cancelled, and an active benefit inserted again.
+    pub(super) fn resend(&mut self, identity: Fingerprint, tipo: TipoFlusso) -> Outcome {
+        let Some(held) = self.benefits.get(&identity) else {
+            return Outcome::Refused(Box::new(not_held()));
+        };
+        if held.is_settled(tipo) {
+            return Outcome::Unchanged;
+        }
+        if let Some(gone_ms) = held.gone_ms {
+            return Outcome::Refused(Box::new(payload_gone(gone_ms)));
+        }
+        let in_force = held.in_force;
+        match (held.stato, tipo) {
+            (Stato::Withdrawn, TipoFlusso::Sinba) => Outcome::Refused(Box::new(not_cancellable())),
+            (Stato::Withdrawn, TipoFlusso::PsPsaSina) => self.cancel_for_good(identity, tipo),
+            (Stato::Active, _) => {
+                let cancellations = self.cancel(identity, tipo);
+                let insertion = self.flow(identity, tipo, Content::Repetition(in_force));
                 if let Some(held) = self.benefits.get_mut(&identity) {
-                    held.stato = Stato::Withdrawn;
-                    held.in_force = Flow::Planned(flow);
+                    held.inserted(insertion);
                 }
-                Outcome::Withdrawn(flow)
+                Outcome::Changed { cancellations, insertion }
             }
         }
     }
@@ -210,19 +222,62 @@ impl<'a> Plan<'a> {
         outcomes
     }
 
+    /// The outcome of a record that describes a benefit as the registry has it.
+    fn unchanged(&self, identity: Fingerprint, tipo: TipoFlusso) -> Outcome {
+        match self.benefits.get(&identity) {
+            Some(held) if !held.is_settled(tipo) => Outcome::Unsettled(Box::new(unsettled(held))),
+            _ => Outcome::Unchanged,
+        }
+    }
+
+    /// The refusal to cancel what can no longer be repeated.
+    fn barred(&self, identity: Fingerprint, tipo: TipoFlusso) -> Option<Outcome> {
+        let held = self.benefits.get(&identity)?;
+        let cancels = tipo == TipoFlusso::PsPsaSina && !held.live.is_empty();
+        held.gone_ms.filter(|_| cancels).map(|ms| Outcome::Refused(Box::new(payload_gone(ms))))
+    }
+
     fn insert(&mut self, record: &'a Record, keys: &Keys) -> usize {
         let flow = self.flow(keys.identity, record.tipo(), Content::Insertion(record));
-        let id = self.benefits.get(&keys.identity).and_then(|held| held.id);
-        let benefit = Benefit {
-            id,
+        let benefit = self.benefits.entry(keys.identity).or_insert_with(|| Benefit {
+            id: None,
             content: keys.content,
             stato: Stato::Active,
             in_force: Flow::Planned(flow),
             gone_ms: None,
-            record: Some(record),
-        };
-        self.benefits.insert(keys.identity, benefit);
+            live: Vec::new(),
+            refusal: None,
+            record: None,
+            changed: true,
+        });
+        benefit.content = keys.content;
+        benefit.stato = Stato::Active;
+        benefit.record = Some(record);
+        benefit.inserted(flow);
         flow
+    }
+
+    /// Cancels what INPS holds of a benefit, which is then withdrawn.
+    fn cancel_for_good(&mut self, identity: Fingerprint, tipo: TipoFlusso) -> Outcome {
+        let cancellations = self.cancel(identity, tipo);
+        if let Some(held) = self.benefits.get_mut(&identity) {
+            held.stato = Stato::Withdrawn;
+            held.refusal = None;
+            held.changed = true;
+            if let Some(last) = cancellations.last() {
+                held.in_force = Flow::Planned(*last);
+            }
+        }
+        Outcome::Withdrawn { cancellations }
+    }
+
+    /// Cancels what INPS holds of a benefit; of a child in care nothing can be cancelled.
+    fn cancel(&mut self, identity: Fingerprint, tipo: TipoFlusso) -> Vec<usize> {
+        let live = match (tipo, self.benefits.get_mut(&identity)) {
+            (TipoFlusso::PsPsaSina, Some(held)) => std::mem::take(&mut held.live),
+            _ => Vec::new(),
+        };
+        live.into_iter().map(|flow| self.flow(identity, tipo, Content::Cancellation(flow))).collect()
     }
 
     fn flow(&mut self, identity: Fingerprint, tipo: TipoFlusso, content: Content<'a>) -> usize {
@@ -231,59 +286,12 @@ impl<'a> Plan<'a> {
     }
 }
 
-fn not_held() -> Notice {
-    Notice::new(
-        &NOT_HELD,
-        "TipoOperazione",
-        "C",
-        "La prestazione da ritirare non è nel registro: non risulta mai pubblicata con questo codice fiscale, codice \
-         prestazione, protocollo e data.",
-        "Controllare che questi dati siano quelli con cui fu inviata; se non fu mai inviata, togliere la riga.",
-    )
-}
-
-fn other_content() -> Notice {
-    Notice::new(
-        &OTHER_CONTENT,
-        "TipoOperazione",
-        "C",
-        "La prestazione è nel registro, ma con un contenuto diverso da quello di questa riga.",
-        "Se la riga descrive una versione già sostituita non c'è nulla da fare; per ritirare quella in vigore, \
-         descriverla com'è, o usare `benefits withdraw`.",
-    )
-}
-
-fn not_cancellable() -> Notice {
-    Notice::new(
-        &NOT_CANCELLABLE,
-        "SINBA",
-        "",
-        "Un minore in carico (SINBA) non si può ritirare: il tracciato SINBA non prevede la cancellazione.",
-        "Inviare la situazione aggiornata del minore, per esempio con MotivazioneChiusuraCarico; per una posizione \
-         inviata per errore rivolgersi a INPS.",
-    )
-}
-
-fn payload_gone(ms: i64) -> Notice {
-    let day = Day::of(Timestamp::from_millisecond(ms).unwrap_or_default());
-    Notice::new(
-        &PAYLOAD_GONE,
-        "TipoOperazione",
-        "",
-        format!(
-            "Il contenuto che fu inviato di questa prestazione è stato eliminato il {day}, come vuole la \
-             configurazione ([retention]): non si può più ripetere per annullarlo."
-        ),
-        "Lasciare la prestazione com'è. Se va annullata o corretta comunque, chiedere a INPS come farlo.",
-    )
-}
-
-fn withdrawn() -> Notice {
-    Notice::new(
-        &WITHDRAWN,
-        "id",
-        "",
-        "La prestazione è già stata ritirata: non si può correggere.",
-        "Se è di nuovo dovuta, registrarla come nuova.",
-    )
+impl Benefit<'_> {
+    fn inserted(&mut self, flow: usize) {
+        self.in_force = Flow::Planned(flow);
+        self.live.push(Flow::Planned(flow));
+        self.refusal = None;
+        self.gone_ms = None;
+        self.changed = true;
+    }
 }

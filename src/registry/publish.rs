@@ -8,9 +8,8 @@ use jiff::Timestamp;
 
 use super::plan::{Content, Flow, Outcome, Plan, PlannedFlow, Stato};
 use super::rows::{ACTIVE, FlussoRow, PrestazioneRow, WITHDRAWN};
-use super::{Fingerprint, PLAIN_XML, Published, Verdict, cancellation, gap, held, tipo_number};
-use crate::clock::Clock;
-use crate::siuss::record::{EnteErogatore, Flusso, NomeFlusso, TipoFlusso, TipoOperazione};
+use super::{Feed, Fingerprint, PLAIN_XML, Published, Verdict, cancellation, gap, held, tipo_number};
+use crate::siuss::record::{EnteErogatore, Flusso, NomeFlusso, Record, TipoFlusso, TipoOperazione};
 use crate::siuss::values::Value;
 use crate::siuss::xml;
 use crate::store::schema::{ente, flusso, prestazione, progressivo};
@@ -22,22 +21,25 @@ const CHUNK: usize = 2000;
 /// Publishes what `decide` plans on top of the benefits with these identities.
 pub(super) fn publish<'a>(
     connection: &mut AnyConnection,
-    eservice: EserviceId,
-    erogatore: &EnteErogatore,
-    clock: &Clock,
+    feed: &Feed<'_>,
     identities: &[Fingerprint],
     decide: impl FnOnce(&mut Plan<'a>) -> Vec<(Fingerprint, Outcome)>,
 ) -> Result<Vec<Published>, StoreError> {
-    let feed = sequencer::lock(connection, eservice)?;
-    let mut plan = Plan::new(held::held(connection, eservice, erogatore, identities)?);
+    let Feed { eservice, erogatore, clock, refused } = *feed;
+    let sequence = sequencer::lock(connection, eservice)?;
+    let mut plan = Plan::new(held::held(connection, eservice, erogatore, identities, refused)?);
     let outcomes = decide(&mut plan);
-    let Some(count) = u32::try_from(plan.flows.len()).ok().and_then(NonZeroU32::new) else {
+    if plan.is_empty() {
         return published(outcomes, &plan, &[], &HashMap::new());
-    };
+    }
     let now = clock.now();
     let names = names(connection, eservice, erogatore, now, &plan.flows)?;
     let written = write(connection, eservice, erogatore, &plan, &names)?;
-    let timestamps: Vec<i64> = feed.reserve(connection, count, now.as_millisecond())?.collect();
+    // What INPS refused is withdrawn without a flow.
+    let timestamps: Vec<i64> = match u32::try_from(plan.flows.len()).ok().and_then(NonZeroU32::new) {
+        Some(count) => sequence.reserve(connection, count, now.as_millisecond())?.collect(),
+        None => Vec::new(),
+    };
     let ids = insert(connection, eservice, erogatore, &plan, &written, &timestamps, now.as_millisecond())?;
     published(outcomes, &plan, &names, &ids)
 }
@@ -49,6 +51,7 @@ fn published(
     ids: &HashMap<Fingerprint, i64>,
 ) -> Result<Vec<Published>, StoreError> {
     let name = |place: usize| names.get(place).cloned().ok_or_else(inconsistent);
+    let names_of = |places: Vec<usize>| places.into_iter().map(name).collect::<Result<Vec<_>, _>>();
     outcomes
         .into_iter()
         .map(|(identity, outcome)| {
@@ -56,11 +59,13 @@ fn published(
             let verdict = match outcome {
                 Outcome::New(flow) => Verdict::New { id_flusso: name(flow)? },
                 Outcome::Unchanged => Verdict::Unchanged,
-                Outcome::Changed { cancellation, insertion } => Verdict::Changed {
-                    cancellation: cancellation.map(name).transpose()?,
-                    insertion: name(insertion)?,
-                },
-                Outcome::Withdrawn(flow) => Verdict::Withdrawn { id_flusso: name(flow)? },
+                Outcome::Unsettled(notice) => Verdict::Unsettled(notice),
+                Outcome::Changed { cancellations, insertion } => {
+                    Verdict::Changed { cancellations: names_of(cancellations)?, insertion: name(insertion)? }
+                }
+                Outcome::Withdrawn { cancellations } => {
+                    Verdict::Withdrawn { cancellations: names_of(cancellations)? }
+                }
                 Outcome::Refused(notice) => Verdict::Refused(notice),
             };
             Ok(Published { prestazione: held.or_else(|| ids.get(&identity).copied()), verdict })
@@ -150,21 +155,19 @@ fn write(
     let ente_id = ente_id(connection, eservice, erogatore)?;
     let mut written: Vec<Written> = Vec::with_capacity(names.len());
     for (flow, name) in plan.flows.iter().zip(names) {
+        let earlier = |flow: &Flow| match flow {
+            Flow::Sent(ts) => sent.get(ts),
+            Flow::Planned(place) => written.get(*place),
+        };
         let one = match &flow.content {
-            Content::Insertion(record) => {
-                let nome = NomeFlusso::read(name).ok_or_else(|| {
-                    StoreError::Unreadable(format!("an ente whose code is too long to name a flow: {name}"))
-                })?;
-                let record = (*record).clone().with_operazione(TipoOperazione::Inserimento);
-                let payload = xml::write(&Flusso { nome, ente: erogatore.clone(), record });
-                Written { name: name.clone(), ente_id, payload }
+            Content::Insertion(record) => insertion((*record).clone(), ente_id, erogatore, name)?,
+            Content::Repetition(of) => {
+                let of = earlier(of).ok_or_else(inconsistent)?;
+                let record = xml::read(&of.payload).map_err(|_| unreadable(&of.name))?.record;
+                insertion(record, ente_id, erogatore, name)?
             }
             Content::Cancellation(of) => {
-                let of = match of {
-                    Flow::Sent(ts) => sent.get(ts),
-                    Flow::Planned(place) => written.get(*place),
-                };
-                let of = of.ok_or_else(inconsistent)?;
+                let of = earlier(of).ok_or_else(inconsistent)?;
                 let payload = cancellation::cancellation(&of.payload, &of.name, name)?;
                 Written { name: name.clone(), ente_id: of.ente_id, payload }
             }
@@ -174,7 +177,29 @@ fn write(
     Ok(written)
 }
 
-/// The flows in the feed that `flows` cancel, by timestamp.
+/// The flow that inserts `record`, which the ente transmits as it is configured now.
+fn insertion(
+    record: Record,
+    ente_id: i64,
+    erogatore: &EnteErogatore,
+    name: &str,
+) -> Result<Written, StoreError> {
+    let flusso = Flusso {
+        nome: NomeFlusso::read(name).ok_or_else(|| {
+            StoreError::Unreadable(format!("an ente whose code is too long to name a flow: {name}"))
+        })?,
+        ente: erogatore.clone(),
+        record: record.with_operazione(TipoOperazione::Inserimento),
+    };
+    let payload = xml::write(&flusso);
+    Ok(Written { name: name.to_owned(), ente_id, payload })
+}
+
+fn unreadable(name: &str) -> StoreError {
+    StoreError::Unreadable(format!("the flow {name} cannot be read again"))
+}
+
+/// The flows in the feed that `flows` cancel or repeat, by timestamp.
 fn sent(
     connection: &mut AnyConnection,
     eservice: EserviceId,
@@ -183,7 +208,7 @@ fn sent(
     let timestamps: Vec<i64> = flows
         .iter()
         .filter_map(|flow| match flow.content {
-            Content::Cancellation(Flow::Sent(ts)) => Some(ts),
+            Content::Cancellation(Flow::Sent(ts)) | Content::Repetition(Flow::Sent(ts)) => Some(ts),
             _ => None,
         })
         .collect();
@@ -196,6 +221,16 @@ fn sent(
         sent.insert(ts, Written { name, ente_id, payload: super::feed::xml(format, payload)? });
     }
     Ok(sent)
+}
+
+impl Flow {
+    /// Its timestamp, when the plan's flows have these.
+    fn timestamp(self, timestamps: &[i64]) -> Option<i64> {
+        match self {
+            Self::Sent(ts) => Some(ts),
+            Self::Planned(place) => timestamps.get(place).copied(),
+        }
+    }
 }
 
 /// The row of the ente under its present name.
@@ -243,21 +278,24 @@ fn insert(
             tipo: tipo_number(flow.tipo),
             operazione: match (flow.tipo, &flow.content) {
                 (TipoFlusso::Sinba, _) => None,
-                (TipoFlusso::PsPsaSina, Content::Insertion(_)) => Some("I"),
+                (TipoFlusso::PsPsaSina, Content::Insertion(_) | Content::Repetition(_)) => Some("I"),
                 (TipoFlusso::PsPsaSina, Content::Cancellation(_)) => Some("C"),
             },
             prestazione_id: *ids.entry(flow.identity).or_insert(held.unwrap_or(*ts)),
             payload_format: PLAIN_XML,
             payload: &written.payload,
+            annulla_ts: match flow.content {
+                Content::Cancellation(of) => Some(of.timestamp(timestamps).ok_or_else(inconsistent)?),
+                Content::Insertion(_) | Content::Repetition(_) => None,
+            },
         });
     }
     for chunk in flows.chunks(CHUNK) {
         each_backend!(connection, |inner| diesel::insert_into(flusso::table).values(chunk).execute(inner))?;
     }
     let mut benefits = Vec::new();
-    for (identity, benefit) in &plan.benefits {
-        let Flow::Planned(place) = benefit.in_force else { continue };
-        let flusso_ts = *timestamps.get(place).ok_or_else(inconsistent)?;
+    for (identity, benefit) in plan.benefits.iter().filter(|(_, benefit)| benefit.changed) {
+        let flusso_ts = benefit.in_force.timestamp(timestamps).ok_or_else(inconsistent)?;
         let stato = match benefit.stato {
             Stato::Active => ACTIVE,
             Stato::Withdrawn => WITHDRAWN,

@@ -24,6 +24,7 @@ pub(super) struct FlussoRow<'a> {
     pub(super) prestazione_id: i64,
     pub(super) payload_format: i16,
     pub(super) payload: &'a [u8],
+    pub(super) annulla_ts: Option<i64>,
 }
 
 /// A benefit to write.

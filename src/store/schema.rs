@@ -48,6 +48,7 @@ diesel::table! {
         payload_format -> SmallInt,
         payload -> Binary,
         eliminato_ms -> Nullable<BigInt>,
+        annulla_ts -> Nullable<BigInt>,
     }
 }
 

@@ -1,11 +1,14 @@
 //! What vendors' software is answered: a verdict for each record, with its benefits, flows and notices.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::call_log::pulls::{Pull, Pulls};
 use crate::intake::report::Entry;
 use crate::intake::{self, Taken};
-use crate::registry::{Found, Payload, Published, Verdict};
+use crate::registry::{FlussoSeen, Found, Payload, Published, Verdict};
 use crate::siuss::notice::{Notice, Rule, Severity};
 use crate::store::StoreError;
 
@@ -82,7 +85,7 @@ impl Answer {
 impl Done {
     pub(super) fn new(mut taken: Taken, published: Vec<Published>) -> Self {
         for part in &published {
-            if let Verdict::Refused(notice) = &part.verdict {
+            if let Verdict::Refused(notice) | Verdict::Unsettled(notice) = &part.verdict {
                 taken.notices.push((**notice).clone());
             }
         }
@@ -93,11 +96,13 @@ impl Done {
         let parts = self.published.iter().map(|part| {
             let (verdict, flussi) = match &part.verdict {
                 Verdict::New { id_flusso } => (PUBLISHED, vec![id_flusso.as_str()]),
-                Verdict::Unchanged => (UNCHANGED, Vec::new()),
-                Verdict::Changed { cancellation, insertion } => {
-                    (CHANGED, cancellation.iter().chain([insertion]).map(String::as_str).collect())
+                Verdict::Unchanged | Verdict::Unsettled(_) => (UNCHANGED, Vec::new()),
+                Verdict::Changed { cancellations, insertion } => {
+                    (CHANGED, cancellations.iter().chain([insertion]).map(String::as_str).collect())
                 }
-                Verdict::Withdrawn { id_flusso } => (WITHDRAWN, vec![id_flusso.as_str()]),
+                Verdict::Withdrawn { cancellations } => {
+                    (WITHDRAWN, cancellations.iter().map(String::as_str).collect())
+                }
                 Verdict::Refused(_) => (REFUSED, Vec::new()),
             };
             PrestazioneAnswer { id: part.prestazione.map(|id| id.to_string()), verdict, flussi }
@@ -129,44 +134,17 @@ const CHANGED: &str = "changed";
 const WITHDRAWN: &str = "withdrawn";
 const REFUSED: &str = "refused";
 
-/// A benefit as JSON: its state, its flows and their outcomes, and the record as the last insertion says it.
-pub fn document(found: &Found) -> Result<Value, StoreError> {
+/// A benefit as JSON: its state, its flows, what became of each, and the record as the last insertion says it.
+/// `pulls` tells which calls disclosed its flows.
+pub fn document(found: &Found, pulls: &BTreeMap<i64, Pulls>) -> Result<Value, StoreError> {
     let unreadable = || StoreError::Unreadable(format!("the flow of the benefit {}", found.id));
     let last = found.flussi.iter().rfind(|flusso| flusso.operazione.as_deref() != Some("C"));
     let record = match last.map(|flusso| &flusso.payload) {
         Some(Payload::Xml(xml)) => Some(intake::to_json(xml).ok_or_else(unreadable)?),
         Some(Payload::Dropped { .. }) | None => None,
     };
-    let instant = |ms| jiff::Timestamp::from_millisecond(ms).map(|instant| format!("{instant:.3}")).ok();
-    let flussi: Vec<Value> = found
-        .flussi
-        .iter()
-        .map(|flusso| {
-            let esiti: Vec<Value> = flusso
-                .esiti
-                .iter()
-                .map(|esito| {
-                    json!({
-                        "codice_esito": esito.codice_esito,
-                        "descrizione": esito.descrizione,
-                        "id_acquisizione_siuss": esito.id_acquisizione_siuss,
-                        "received": instant(esito.received_ms),
-                    })
-                })
-                .collect();
-            let dropped = match flusso.payload {
-                Payload::Xml(_) => None,
-                Payload::Dropped { ms } => instant(ms),
-            };
-            json!({
-                "id_flusso": flusso.id_flusso,
-                "operazione": flusso.operazione,
-                "published": instant(flusso.ts_ms),
-                "dropped": dropped,
-                "esiti": esiti,
-            })
-        })
-        .collect();
+    let flussi: Vec<Value> =
+        found.flussi.iter().map(|flusso| flow(flusso, pulls.get(&flusso.ts_ms))).collect();
     Ok(json!({
         "id": found.id.to_string(),
         "ente": found.codice_ente,
@@ -177,4 +155,40 @@ pub fn document(found: &Found) -> Result<Value, StoreError> {
         "updated": instant(found.updated_ms),
         "flussi": flussi,
     }))
+}
+
+fn flow(flusso: &FlussoSeen, pulls: Option<&Pulls>) -> Value {
+    let esiti: Vec<Value> = flusso
+        .esiti
+        .iter()
+        .map(|esito| {
+            json!({
+                "codice_esito": esito.codice_esito,
+                "descrizione": esito.descrizione,
+                "id_acquisizione_siuss": esito.id_acquisizione_siuss,
+                "received": instant(esito.received_ms),
+            })
+        })
+        .collect();
+    let call =
+        |pull: &Pull| json!({ "instant": format!("{:.3}", pull.instant), "request_id": pull.request_id });
+    let prelievi = pulls
+        .map(|pulls| json!({ "count": pulls.count, "first": call(&pulls.first), "last": call(&pulls.last) }));
+    let dropped = match flusso.payload {
+        Payload::Xml(_) => None,
+        Payload::Dropped { ms } => instant(ms),
+    };
+    json!({
+        "id_flusso": flusso.id_flusso,
+        "operazione": flusso.operazione,
+        "stato": flusso.stato(pulls.is_some()),
+        "published": instant(flusso.ts_ms),
+        "dropped": dropped,
+        "prelievi": prelievi,
+        "esiti": esiti,
+    })
+}
+
+fn instant(ms: i64) -> Option<String> {
+    jiff::Timestamp::from_millisecond(ms).map(|instant| format!("{instant:.3}")).ok()
 }

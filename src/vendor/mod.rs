@@ -10,6 +10,7 @@ mod replay;
 use crate::clock::Clock;
 use crate::intake::Taken;
 use crate::registry::change::{self, Register};
+use crate::registry::{Feed, RefusedInsertions};
 use crate::siuss::notice::Rule;
 use crate::siuss::record::{EnteErogatore, Record, TipoOperazione};
 use crate::store::{AnyConnection, StoreError};
@@ -33,6 +34,8 @@ pub struct Caller {
     pub key: ApiKey,
     /// Whose benefits they are: an ente that the key may act for.
     pub ente: EnteErogatore,
+    /// What becomes of insertions that INPS refused.
+    pub refused: RefusedInsertions,
     /// What makes the request the same as an earlier one.
     pub idempotency: Option<Idempotency>,
 }
@@ -52,6 +55,11 @@ pub enum Request {
     },
     /// Withdrawing the benefit with this id.
     Withdraw {
+        /// The registry's number of the benefit.
+        id: i64,
+    },
+    /// Publishing again what INPS refused of the benefit with this id.
+    Resend {
         /// The registry's number of the benefit.
         id: i64,
     },
@@ -84,14 +92,14 @@ pub fn perform(
             replay::Earlier::Other => return Ok(Outcome::KeyReused),
         }
     }
-    let Caller { key, ente, .. } = caller;
+    let Caller { key, ente, refused, .. } = caller;
+    let feed = Feed { eservice: key.eservice, erogatore: ente, clock, refused: *refused };
     let answer = match request {
         Request::Register(mut taken) => {
             let parts: Vec<usize> = taken.iter().map(|taken| taken.records.len()).collect();
             let records: Vec<Record> =
                 taken.iter_mut().flat_map(|taken| std::mem::take(&mut taken.records)).collect();
-            let mut published =
-                Register::new(&records).publish(connection, key.eservice, ente, clock)?.into_iter();
+            let mut published = Register::new(&records).publish(connection, &feed)?.into_iter();
             let done: Vec<Done> = taken
                 .into_iter()
                 .zip(parts)
@@ -108,14 +116,18 @@ pub fn perform(
                 Vec::new()
             } else {
                 let records = std::mem::take(&mut taken.records);
-                match Register::new(&records).correct(connection, key.eservice, ente, id, clock)? {
+                match Register::new(&records).correct(connection, &feed, id)? {
                     Some(published) => published,
                     None => return Ok(Outcome::NotFound),
                 }
             };
             Answer::of_one(&Done::new(taken, published))
         }
-        Request::Withdraw { id } => match change::withdraw(connection, key.eservice, ente, id, clock)? {
+        Request::Withdraw { id } => match change::withdraw(connection, &feed, id)? {
+            Some(published) => Answer::of_one(&Done::new(Taken::empty(), vec![published])),
+            None => return Ok(Outcome::NotFound),
+        },
+        Request::Resend { id } => match change::resend(connection, &feed, id)? {
             Some(published) => Answer::of_one(&Done::new(Taken::empty(), vec![published])),
             None => return Ok(Outcome::NotFound),
         },

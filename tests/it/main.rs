@@ -28,6 +28,7 @@ mod console;
 mod demo;
 mod doctor;
 mod down;
+mod esiti;
 mod fuzzing;
 mod gap;
 mod import;

@@ -70,7 +70,7 @@ on_both_databases! {
         assert_eq!(it.publish(from_ref(&cheap)), [new("H501.PS.20260301.0000001")]);
         assert_eq!(it.publish(from_ref(&cheap)), [Verdict::Unchanged]);
         let changed = Verdict::Changed {
-            cancellation: Some("H501.PS.20260301.0000002".into()),
+            cancellations: vec!["H501.PS.20260301.0000002".into()],
             insertion: "H501.PS.20260301.0000003".into(),
         };
         assert_eq!(it.publish(from_ref(&dear)), [changed]);
@@ -79,7 +79,7 @@ on_both_databases! {
         assert!(matches!(&superseded[0], Verdict::Refused(notice) if notice.rule.code == "REG-04"), "{superseded:?}");
         assert_eq!(
             it.publish(&[withdrawn(&dear)]),
-            [Verdict::Withdrawn { id_flusso: "H501.PS.20260301.0000004".into() }]
+            [Verdict::Withdrawn { cancellations: vec!["H501.PS.20260301.0000004".into()] }]
         );
         assert_eq!(it.publish(&[withdrawn(&dear)]), [Verdict::Unchanged]);
         assert_eq!(it.publish(from_ref(&dear)), [new("H501.PS.20260301.0000005")]);
@@ -113,7 +113,7 @@ on_both_databases! {
         let it = fixture(database);
         assert_eq!(it.publish(&[minore("MIN-1", 5)]), [new("H501.SINBA.20260301.0000001")]);
         assert_eq!(it.publish(&[withdrawn(&minore("MIN-1", 5))]), [Verdict::Unchanged]);
-        let changed = Verdict::Changed { cancellation: None, insertion: "H501.SINBA.20260301.0000002".into() };
+        let changed = Verdict::Changed { cancellations: vec![], insertion: "H501.SINBA.20260301.0000002".into() };
         assert_eq!(it.publish(&[minore("MIN-1", 6)]), [changed]);
         let feed = it.feed();
         assert_eq!(feed.len(), 2);

@@ -50,9 +50,12 @@ impl<'a> Vendor<'a> {
     /// Holds an answer to the contract.
     fn check(&self, method: &str, path: &str, answer: &Answer) {
         let path = path.split('?').next().unwrap();
-        let template =
-            if path.starts_with("/prestazioni/") { "/prestazioni/{id}".to_owned() } else { path.to_owned() };
-        let operation = &self.contract["paths"][&template][method.to_lowercase()];
+        let template = match path.strip_prefix("/prestazioni/") {
+            Some(rest) if rest.ends_with("/invio") => "/prestazioni/{id}/invio",
+            Some(_) => "/prestazioni/{id}",
+            None => path,
+        };
+        let operation = &self.contract["paths"][template][method.to_lowercase()];
         assert!(operation.is_object(), "{method} {template} is not in the contract");
         let response = resolve(&self.contract, &operation["responses"][answer.status.to_string()]);
         assert!(response.is_object(), "{method} {template} does not answer {}: {answer:?}", answer.status);
@@ -250,6 +253,33 @@ on_both_databases! {
         vendor.call("DELETE", "/prestazioni/1", &[], "").problem(404);
     }
 
+    fn what_inps_refused_is_told_and_sent_again(database) {
+        let app = App::start(database);
+        let vendor = Vendor::new(&app, "gestionale", &[]);
+        let path = format!("/prestazioni/{}", id(&vendor.post(&borsa("1"))[0]));
+        let flow = || vendor.call("GET", &path, &[], "").json()["flussi"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!((&flow()["stato"], &flow()["prelievi"]), (&json!("pubblicato"), &Value::Null));
+        assert_eq!(app.get("/flussi?since=0").status, 200);
+        assert_eq!((&flow()["stato"], &flow()["prelievi"]["count"]), (&json!("prelevato"), &json!(1)));
+        assert_eq!(flow()["prelievi"]["first"], flow()["prelievi"]["last"]);
+        let again = format!("{path}/invio");
+        assert_eq!(vendor.call("POST", &again, &[], "").json()["verdict"], "unchanged");
+        let refusal = json!({ "elenco_esiti": [{
+            "id_flusso": flow()["id_flusso"], "ts_flusso": flow()["published"], "tipo": "PS_PSA_SINA",
+            "ts_acquisizione": flow()["published"], "codice_esito": "ERRORE_GENERICO", "descrizione_esito": "Riprovare",
+        }]});
+        assert_eq!(app.post_esiti(&refusal.to_string()).status, 204);
+        assert_eq!(flow()["stato"], "rifiutato");
+        let unchanged = vendor.post(&borsa("1"));
+        assert_eq!((verdicts(&unchanged), &unchanged[0]["notices"][0]["rule"]), (vec!["unchanged"], &json!("REG-05")));
+        let sent = vendor.call("POST", &again, &[("Idempotency-Key", "k")], "").json();
+        assert_eq!((&sent["verdict"], sent["prestazioni"][0]["flussi"].as_array().unwrap().len()), (&json!("changed"), 1));
+        assert_eq!(vendor.call("POST", &again, &[("Idempotency-Key", "k")], "").json(), sent, "done once");
+        assert_eq!(flow()["stato"], "pubblicato");
+        assert_eq!(operations(&app), ["I", "I"]);
+        vendor.call("POST", "/prestazioni/1/invio", &[], "").problem(404);
+    }
+
     fn a_key_opens_what_it_is_for(database) {
         let app = App::start_with(database, |config| {
             let second = config::Ente {
@@ -302,15 +332,18 @@ fn what_is_no_request_of_the_contract_is_refused() {
     };
     send("POST", "/api/v1/prestazioni", &[("X-API-Key", &vendor.key)]).problem(415);
     send("GET", "/api/v1/altro", &[]).problem(404);
-    for (path, methods) in
-        [("/prestazioni", "POST"), ("/prestazioni/1", "GET, PUT, DELETE"), ("/openapi.yaml", "GET")]
-    {
+    for (path, methods) in [
+        ("/prestazioni", "POST"),
+        ("/prestazioni/1", "GET, PUT, DELETE"),
+        ("/prestazioni/1/invio", "POST"),
+        ("/openapi.yaml", "GET"),
+    ] {
         let refused = send("PATCH", &format!("/api/v1{path}"), &[]);
         refused.problem(405);
         assert_eq!(refused.header("allow"), Some(methods));
     }
     let paths: Vec<_> = vendor.contract["paths"].as_object().unwrap().keys().cloned().collect();
-    assert_eq!(paths, ["/prestazioni", "/prestazioni/{id}", "/openapi.yaml"]);
+    assert_eq!(paths, ["/prestazioni", "/prestazioni/{id}", "/prestazioni/{id}/invio", "/openapi.yaml"]);
     let served = send("GET", "/api/v1/openapi.yaml", &[]);
     assert_eq!(served.body, std::fs::read_to_string(xmllint::own("back-office.yaml")).unwrap());
     let public = app.send("GET", "/api/v1/openapi.yaml", &[], b"");

@@ -7,7 +7,7 @@
 use diesel::prelude::*;
 
 use super::logs;
-use crate::call_log::pulls;
+use crate::call_log::pulls::Window;
 use crate::store::schema::{ente, flusso, prestazione};
 use crate::store::{AnyConnection, EserviceId, StoreError};
 
@@ -30,8 +30,8 @@ pub(super) enum Scope {
     Pages {
         /// Whose feed it is in.
         log_id: i64,
-        /// The timestamp before which no page with the flow begins.
-        earliest: i64,
+        /// Where and when such a page begins.
+        window: Window,
         /// The flow's own.
         ts: i64,
     },
@@ -113,8 +113,8 @@ pub(super) fn enti(
 }
 
 fn pages(connection: &mut AnyConnection, eservice: EserviceId, ts: i64) -> Result<Scope, StoreError> {
-    let earliest = pulls::earliest(connection, eservice, ts)?;
-    Ok(Scope::Pages { log_id: eservice.get(), earliest, ts })
+    let window = Window::of(connection, eservice, ts)?;
+    Ok(Scope::Pages { log_id: eservice.get(), window, ts })
 }
 
 /// The timestamp of the flow of this name, and the benefit that it is about.

@@ -91,12 +91,15 @@ pub(super) fn rows(
     let mut lead = Lead { free: true, told: matches!(connection, AnyConnection::Sqlite(_)) };
     // From what few entries share to what many do.
     match scope {
-        Scope::Pages { log_id, earliest, ts } => {
+        Scope::Pages { log_id, window, ts } => {
             lead.claim();
             query = query
                 .filter(call_entry::log_id.eq(*log_id))
-                .filter(call_entry::first_ts.between(*earliest, *ts))
+                .filter(call_entry::first_ts.between(window.earliest, *ts))
                 .filter(call_entry::last_ts.ge(*ts));
+            if let Some(dropped_ms) = window.dropped_ms {
+                query = query.filter(call_entry::instant_ms.lt(dropped_ms));
+            }
         }
         Scope::Benefit { log_id, id } => {
             lead.claim();

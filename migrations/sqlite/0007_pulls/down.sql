@@ -1,1 +1,0 @@
-DROP INDEX call_entry_pages;
