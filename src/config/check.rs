@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use secrecy::ExposeSecret;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -64,6 +65,7 @@ pub fn check(config: &Config) -> Vec<Finding> {
             "set at least 30 days; 365 is the default",
         ));
     }
+    check_replica(config, &mut findings);
     check_retention(config, &mut findings);
     check_records(config, &mut findings);
     if config.eservice.is_empty() {
@@ -139,6 +141,30 @@ fn check_checkpoints(config: &Config, findings: &mut Vec<Finding>) {
     }
 }
 
+fn check_replica(config: &Config, findings: &mut Vec<Finding>) {
+    let (key, Some(replica)) = ("database.replica_url", &config.database.replica_url) else { return };
+    let (url, replica) = (config.database.url.expose_secret(), replica.expose_secret());
+    if !replica.starts_with("postgres://") && !replica.starts_with("postgresql://") {
+        findings.push(Finding::wrong(
+            key,
+            "it is not the address of a PostgreSQL server",
+            "write postgres://USER:PASSWORD@HOST:PORT/NAME, or leave it out",
+        ));
+    } else if url.starts_with("sqlite://") {
+        findings.push(Finding::wrong(
+            key,
+            "a SQLite database has no replicas",
+            "leave it out, or keep the database on PostgreSQL",
+        ));
+    } else if url == replica {
+        findings.push(Finding::risky(
+            key,
+            "it is the address of the database itself, which is no replica and would never serve as one",
+            "write the address of a streaming replica, or leave it out",
+        ));
+    }
+}
+
 fn check_retention(config: &Config, findings: &mut Vec<Finding>) {
     let retention = &config.retention;
     match retention.payload_days {
@@ -178,6 +204,7 @@ fn check_records(config: &Config, findings: &mut Vec<Finding>) {
 fn check_secret_files(config: &Config, findings: &mut Vec<Finding>) {
     let files = [
         ("database.url_file", config.database.url_file.as_ref()),
+        ("database.replica_url_file", config.database.replica_url_file.as_ref()),
         ("api.tls.key", config.api.tls.as_ref().map(|tls| &tls.key)),
         ("back_office.tls.key", config.back_office.tls.as_ref().map(|tls| &tls.key)),
         ("call_log.checkpoint_key", config.call_log.checkpoint_key.as_ref()),

@@ -79,6 +79,7 @@ pub fn load(
         }
     }
     let settings = resolve_secret_file(builder.build()?, "database.url")?;
+    let settings = resolve_secret_file(settings, "database.replica_url")?;
     resolve_secret_file(settings, "sinba.pseudonym_key")?.try_deserialize().map_err(ConfigError::from)
 }
 

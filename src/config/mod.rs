@@ -57,6 +57,10 @@ pub struct Database {
     pub url: SecretString,
     /// The file that `url` was read from, if it was.
     pub url_file: Option<PathBuf>,
+    /// A streaming replica of the database, from which pulls read: `postgres://…`.
+    pub replica_url: Option<SecretString>,
+    /// The file that `replica_url` was read from, if it was.
+    pub replica_url_file: Option<PathBuf>,
     /// How many connections this process opens at most (PostgreSQL), or how many readers (SQLite).
     pub connections: u32,
     /// Seconds that a call waits for a connection, or a statement for its result, before it is given up.
@@ -78,6 +82,8 @@ impl Default for Database {
         Self {
             url: "sqlite://data/waas-comuni.db".into(),
             url_file: None,
+            replica_url: None,
+            replica_url_file: None,
             connections: 8,
             timeout_seconds: 5,
             startup_seconds: 60,

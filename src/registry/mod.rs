@@ -189,14 +189,14 @@ impl Registry {
         self.store.read(|connection| feed::page(connection, eservice, since, limit))
     }
 
-    /// [`Registry::page`], for async code.
+    /// [`Registry::page`], for async code; on the replica, if there is one, where the feed may end earlier.
     pub async fn page_async(
         &self,
         eservice: EserviceId,
         since: u128,
         limit: u32,
     ) -> Result<Vec<PublishedFlusso>, StoreError> {
-        self.store.read_async(move |connection| feed::page(connection, eservice, since, limit)).await
+        self.store.read_replica_async(move |connection| feed::page(connection, eservice, since, limit)).await
     }
 
     /// Looks whether `since`, the cursor of a call with a verified voucher to which the feed had no flow to give, lies

@@ -17,6 +17,7 @@ mod losses;
 mod migrations;
 mod place;
 pub mod proofs;
+mod replica;
 pub(crate) mod schema;
 pub(crate) mod sequencer;
 pub mod tables;
@@ -33,6 +34,7 @@ use tokio::time::{timeout, timeout_at};
 use crate::config;
 use connection::{Access, Manager, Target};
 use place::Place;
+use replica::Replica;
 
 pub use connection::AnyConnection;
 pub(crate) use connection::{create_folder_of, each_backend};
@@ -40,6 +42,7 @@ pub use day::Day;
 pub use error::StoreError;
 pub use losses::Loss;
 pub use migrations::{Moved, SchemaState, refuse_newer};
+pub use replica::ReplicaStatus;
 pub use sequencer::EserviceId;
 
 /// The database. Clones share its connections.
@@ -59,6 +62,7 @@ pub struct Store {
     /// libpq bounds the wait for a server that is silent.
     waits_end_by_themselves: bool,
     timeout: Duration,
+    replica: Option<Arc<Replica>>,
     /// Since when work runs that nothing bounds.
     unbounded: Arc<Mutex<Option<Instant>>>,
 }
@@ -88,6 +92,7 @@ impl Store {
                 spare: slots(0),
                 waits_end_by_themselves: true,
                 timeout: wait,
+                replica: None,
                 unbounded: Arc::default(),
             });
         }
@@ -103,6 +108,7 @@ impl Store {
             spare: slots(connections),
             waits_end_by_themselves: false,
             timeout: wait,
+            replica: Replica::open(settings, wait)?,
             unbounded: Arc::default(),
         })
     }
@@ -212,7 +218,7 @@ impl Store {
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let store = self.clone();
-        self.blocking(&self.read_slots, move || store.read(work)).await
+        self.blocking(&self.read_slots, &self.spare, self.longest(), move || store.read(work)).await
     }
 
     /// [`Store::write`] on the blocking pool. When it fails as unavailable after having begun, the transaction may
@@ -222,7 +228,7 @@ impl Store {
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let store = self.clone();
-        self.blocking(&self.write_slots, move || store.write(work)).await
+        self.blocking(&self.write_slots, &self.spare, self.longest(), move || store.write(work)).await
     }
 
     /// Whether the database answers.
@@ -233,9 +239,11 @@ impl Store {
     async fn blocking<T: Send + 'static>(
         &self,
         slots: &Arc<Semaphore>,
+        spare: &Arc<Semaphore>,
+        longest: Duration,
         work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let deadline = Instant::now() + self.longest();
+        let deadline = Instant::now() + longest;
         let slot = timeout(self.timeout, Arc::clone(slots).acquire_owned())
             .await
             .map_err(|_| unavailable("every connection is busy"))?
@@ -252,7 +260,7 @@ impl Store {
         match timeout_at(deadline.into(), running).await {
             Ok(ended) => ended.map_err(|_| unavailable("the work was interrupted"))?,
             Err(_) => {
-                place.write_off(&self.spare);
+                place.write_off(spare);
                 Err(unavailable("no answer in time"))
             }
         }

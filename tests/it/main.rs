@@ -39,6 +39,7 @@ mod limits;
 mod metrics;
 mod pulls;
 mod registry;
+mod replica;
 mod retention;
 mod rules;
 mod seal;

@@ -38,6 +38,10 @@ pub(super) async fn measure(service: &Service) -> String {
         describe();
         counts::describe();
         gauge!("waas_comuni_database_up").set(f64::from(u8::from(figures.is_some())));
+        if let Some(replica) = service.store.replica() {
+            gauge!("waas_comuni_replica_up").set(f64::from(u8::from(replica.serves)));
+            counter!("waas_comuni_replica_fallbacks_total").absolute(replica.fallbacks);
+        }
         let figures = figures.unwrap_or_default();
         counts::measure(&figures.counts, service.clock.now());
         if let Some(size) = figures.logs.get(&0) {
@@ -72,6 +76,11 @@ async fn figures(service: &Service) -> Result<Figures, StoreError> {
 }
 
 fn describe() {
+    describe_gauge!("waas_comuni_replica_up", "1 if the read replica served the last page asked of it");
+    describe_counter!(
+        "waas_comuni_replica_fallbacks_total",
+        "pages that the database served because the replica could not"
+    );
     describe_gauge!("waas_comuni_database_up", "1 if the database answers");
     describe_gauge!(
         "waas_comuni_accepted_risk",

@@ -35,14 +35,19 @@ impl TestDatabase {
                     "WAAS_TEST_POSTGRES names no server: run the tests with `make test`, or under \
                      scripts/with-postgres.sh",
                 );
-                let name = format!("test_{}", uuid::Uuid::new_v4().simple());
-                let mut connection = PgConnection::establish(&server).unwrap();
-                connection.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
-                let mut url = url::Url::parse(&server).unwrap();
-                url.set_path(&name);
-                Self { url: url.into(), folder: None, server: Some((server, name)) }
+                Self::on(&server)
             }
         }
+    }
+
+    /// An empty database on the PostgreSQL server with this superuser's URL.
+    pub(crate) fn on(server: &str) -> Self {
+        let name = format!("test_{}", uuid::Uuid::new_v4().simple());
+        let mut connection = PgConnection::establish(server).unwrap();
+        connection.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+        let mut url = url::Url::parse(server).unwrap();
+        url.set_path(&name);
+        Self { url: url.into(), folder: None, server: Some((server.to_owned(), name)) }
     }
 
     /// Cuts every connection to a PostgreSQL database and takes no more, or takes them again.
