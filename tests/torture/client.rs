@@ -191,10 +191,11 @@ impl Client {
             let (id_flusso, ts_flusso) = self.unanswered.pop_front().unwrap();
             self.outcomes += 1;
             let number = format!("{}-{}", self.number, self.outcomes);
-            let codice = if self.random.chance(90) { "OK" } else { "RICHIESTA_INVALIDA" };
+            // What the service never published is stored as well.
+            let id_flusso = if self.random.chance(5) { format!("altrove-{number}") } else { id_flusso };
             list.push(json!({
                 "id_flusso": id_flusso, "ts_flusso": ts_flusso, "ts_acquisizione": ts_flusso, "tipo": "PS_PSA_SINA",
-                "codice_esito": codice, "id_acquisizione_siuss": number,
+                "codice_esito": "OK", "id_acquisizione_siuss": number,
             }));
             sent.push([id_flusso, number]);
         }
