@@ -33,7 +33,7 @@ pub(super) fn dump(connection: &mut AnyConnection, url: &SecretString, to: &Path
         .get_result::<Snapshot>(inner)
         .map_err(StoreError::from)?;
     run("pg_dump", url, |command| {
-        command.args(["--format=custom", "--no-owner", "--lock-wait-timeout=60s"]);
+        command.args(["--format=custom", "--lock-wait-timeout=60s"]);
         command.arg(format!("--snapshot={id}")).arg("--file").arg(to);
     })
 }

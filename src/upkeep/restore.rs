@@ -73,6 +73,9 @@ pub fn restore(
             target.display()
         )));
     }
+    if occupied {
+        refuse_in_use(target)?;
+    }
     store::create_folder_of(target)?;
     let partial = Partial::beside(target, ".restoring")?;
     let written = OpenOptions::new()
@@ -108,10 +111,7 @@ pub fn resume_in_place(
 
 /// Gives a database another name, which tells until when it was in use.
 fn move_aside(target: &Path, now: Timestamp) -> Result<PathBuf, UpkeepError> {
-    // A process that has it open would go on writing to it unseen. What is damaged is moved as it is.
-    if let Err(in_use @ UpkeepError::InUse(_)) = sqlite::settle(target) {
-        return Err(in_use);
-    }
+    refuse_in_use(target)?;
     let aside = with_suffix(target, &format!(".until-{}", now.strftime("%Y%m%dT%H%M%SZ")));
     for suffix in ["", "-wal", "-shm"] {
         let (from, to) = (with_suffix(target, suffix), with_suffix(&aside, suffix));
@@ -120,4 +120,13 @@ fn move_aside(target: &Path, now: Timestamp) -> Result<PathBuf, UpkeepError> {
         }
     }
     Ok(aside)
+}
+
+/// A process that has the database open would go on writing to it unseen, whatever its name.
+fn refuse_in_use(target: &Path) -> Result<(), UpkeepError> {
+    match sqlite::settle(target) {
+        Err(in_use @ UpkeepError::InUse(_)) => Err(in_use),
+        // What is damaged is moved as it is.
+        _ => Ok(()),
+    }
 }

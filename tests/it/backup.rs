@@ -337,6 +337,7 @@ fn a_damaged_database_gives_no_backup() {
              DROP TRIGGER call_entry_changed; UPDATE call_entry SET client_ip = '192.0.2.1' WHERE log_id > 0",
         )
         .unwrap();
+    drop(connection);
     assert_eq!(place.run(&["db", "backup", "--to", "z"]).code, 0);
     let refused = place.run(&["db", "restore", "z", "--replace"]);
     assert_eq!(refused.code, 1, "{refused:?}");
