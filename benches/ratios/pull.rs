@@ -2,8 +2,10 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::Ordering;
 
 use tempfile::TempDir;
+use waas_comuni::call_log::DISCARD;
 use waas_comuni::import::Destination;
 
 use crate::harness::{Contestant, compare};
@@ -18,17 +20,22 @@ const FLOWS: u32 = 20_000;
 
 pub fn measure(backend: Backend) {
     let database = TestDatabase::new(backend);
-    let app = App::start_with(&database, |config| {
-        config.eservice[0].daily_calls_per_consumer = u32::MAX;
-        config.eservice[0].daily_calls_total = u32::MAX;
-    });
+    let start = || {
+        App::start_with(&database, |config| {
+            config.eservice[0].daily_calls_per_consumer = u32::MAX;
+            config.eservice[0].daily_calls_total = u32::MAX;
+        })
+    };
+    DISCARD.store(true, Ordering::Relaxed);
+    let unlogged = start();
+    DISCARD.store(false, Ordering::Relaxed);
+    let app = start();
     let folder = TempDir::new().unwrap();
     let destination = Destination::Feed { registry: &app.registry, eservice: app.eservice, ente: &roma() };
     import::run(&import::benefits(folder.path(), FLOWS), &destination);
     let flussi = app.registry.page(app.eservice, 0, FLOWS).unwrap();
     let plain = Plain::new(&database, &flussi);
     let cursors: Vec<i64> = flussi[..flussi.len() - 100].iter().map(|flusso| flusso.ts_ms).collect();
-    let voucher = app.voucher();
     for limit in [10, 100] {
         let contestants = vec![
             Contestant::timed("select, committed insert (plain tables)", || {
@@ -38,17 +45,27 @@ pub fn measure(backend: Backend) {
                     move || client.pull(cursors.next().unwrap(), limit)
                 })
             }),
-            Contestant::timed("HTTP: voucher, page, durable log entry", || {
-                storm(CLIENTS, |number| {
-                    let mut client = HttpClient::connect(app.address(), &voucher);
-                    let mut cursors = anywhere(&cursors, number);
-                    move || client.pull(cursors.next().unwrap(), limit)
-                })
-            }),
+            http("HTTP: voucher, page, durable log entry", &app, &cursors, limit),
         ];
         let group = format!("Pull of {limit} flows, {}, {CLIENTS} clients", name(backend));
         compare(&group, "pages", 5, contestants);
+        let contestants = vec![
+            http("without a call log", &unlogged, &cursors, limit),
+            http("with it", &app, &cursors, limit),
+        ];
+        compare(&format!("{group}, what the log costs"), "pages", 7, contestants);
     }
+}
+
+fn http<'a>(name: &str, app: &'a App, cursors: &'a [i64], limit: i64) -> Contestant<'a> {
+    let voucher = app.voucher();
+    Contestant::timed(name, move || {
+        storm(CLIENTS, |number| {
+            let mut client = HttpClient::connect(app.address(), &voucher);
+            let mut cursors = anywhere(cursors, number);
+            move || client.pull(cursors.next().unwrap(), limit)
+        })
+    })
 }
 
 /// Cursors all over the feed, in an order of each client's own.

@@ -22,6 +22,8 @@ mod thresholds;
 pub mod tree;
 
 pub use action::{Action, Actor};
+#[cfg(feature = "measure-log")]
+pub use appender::DISCARD;
 pub use appender::{Appended, Appender};
 pub use entry::{Caller, Disclosed, Entry, EsitiTaken, request_id};
 pub use head::catch_up;

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use diesel::prelude::*;
+use diesel::upsert::excluded;
 use jiff::Timestamp;
 
 use crate::store::schema::daily_calls;
@@ -66,66 +67,78 @@ pub struct Quota {
     pub reset_seconds: u32,
 }
 
-/// The counts of one e-service, read when they are needed and written back once.
+/// The counts of one e-service, read and written back at once.
 pub(super) struct Counters {
     eservice: EserviceId,
-    calls: BTreeMap<(Day, String), u32>,
+    calls: BTreeMap<(i32, String), u32>,
 }
 
 impl Counters {
-    pub(super) fn new(eservice: EserviceId) -> Self {
-        Self { eservice, calls: BTreeMap::new() }
+    /// Those that calls which arrived at these instants, with these charges, count in.
+    pub(super) fn read<'a>(
+        connection: &mut AnyConnection,
+        eservice: EserviceId,
+        calls: impl Iterator<Item = (Timestamp, &'a Charge)>,
+    ) -> Result<Self, StoreError> {
+        let mut counters = Self { eservice, calls: BTreeMap::new() };
+        for (instant, charge) in calls {
+            let day = Day::of(instant).number();
+            for name in [&charge.consumer_id, TOTAL] {
+                counters.calls.insert((day, name.to_owned()), 0);
+            }
+        }
+        if counters.calls.is_empty() {
+            return Ok(counters);
+        }
+        let (days, names): (Vec<i32>, Vec<&str>) =
+            counters.calls.keys().map(|(day, name)| (*day, name.as_str())).unzip();
+        let kept: Vec<(i32, String, i64)> = each_backend!(connection, |inner| daily_calls::table
+            .filter(daily_calls::eservice_id.eq(eservice.get()))
+            .filter(daily_calls::giorno.eq_any(days))
+            .filter(daily_calls::consumer_id.eq_any(names))
+            .select((daily_calls::giorno, daily_calls::consumer_id, daily_calls::calls))
+            .load(inner))?;
+        for (day, name, calls) in kept {
+            if let Some(counter) = counters.calls.get_mut(&(day, name)) {
+                *counter = u32::try_from(calls).unwrap_or(u32::MAX);
+            }
+        }
+        Ok(counters)
     }
 
     /// Counts a call that arrived at `instant` if both thresholds have room for it. Returns whether they had, and
     /// what is left.
-    pub(super) fn charge(
-        &mut self,
-        connection: &mut AnyConnection,
-        charge: &Charge,
-        instant: Timestamp,
-    ) -> Result<(bool, Quota), StoreError> {
+    pub(super) fn charge(&mut self, charge: &Charge, instant: Timestamp) -> (bool, Quota) {
         let day = Day::of(instant);
-        let consumer = self.calls(connection, day, &charge.consumer_id)?;
-        let total = self.calls(connection, day, TOTAL)?;
+        let keys = [charge.consumer_id.as_str(), TOTAL].map(|name| (day.number(), name.to_owned()));
+        let [consumer, total] = keys.each_ref().map(|key| self.calls.get(key).copied().unwrap_or_default());
         let room = consumer < charge.limits.per_consumer && total < charge.limits.total;
-        if room {
-            for name in [&charge.consumer_id, TOTAL] {
-                if let Some(calls) = self.calls.get_mut(&(day, name.to_owned())) {
-                    *calls = calls.saturating_add(1);
-                }
-            }
-        }
         let more = u32::from(room);
-        Ok((room, tighter(charge.limits, Some(consumer + more), total + more, day.seconds_left(instant))))
-    }
-
-    fn calls(&mut self, connection: &mut AnyConnection, day: Day, consumer: &str) -> Result<u32, StoreError> {
-        let key = (day, consumer.to_owned());
-        if let Some(calls) = self.calls.get(&key) {
-            return Ok(*calls);
+        for (key, calls) in keys.into_iter().zip([consumer, total]) {
+            self.calls.insert(key, calls + more);
         }
-        let calls = read(connection, self.eservice, day, consumer)?;
-        self.calls.insert(key, calls);
-        Ok(calls)
+        (room, tighter(charge.limits, Some(consumer + more), total + more, day.seconds_left(instant)))
     }
 
-    pub(super) fn save(self, connection: &mut AnyConnection) -> Result<(), StoreError> {
-        for ((day, consumer), calls) in self.calls {
-            let calls = i64::from(calls);
-            let row = (
+    pub(super) fn save(&self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+        if self.calls.is_empty() {
+            return Ok(());
+        }
+        let row = |((day, name), calls): (&(i32, String), &u32)| {
+            (
                 daily_calls::eservice_id.eq(self.eservice.get()),
-                daily_calls::giorno.eq(day.number()),
-                daily_calls::consumer_id.eq(consumer),
-                daily_calls::calls.eq(calls),
-            );
-            each_backend!(connection, |inner| diesel::insert_into(daily_calls::table)
-                .values(row)
-                .on_conflict((daily_calls::eservice_id, daily_calls::giorno, daily_calls::consumer_id))
-                .do_update()
-                .set(daily_calls::calls.eq(calls))
-                .execute(inner))?;
-        }
+                daily_calls::giorno.eq(*day),
+                daily_calls::consumer_id.eq(name.clone()),
+                daily_calls::calls.eq(i64::from(*calls)),
+            )
+        };
+        let rows: Vec<_> = self.calls.iter().map(row).collect();
+        each_backend!(connection, |inner| diesel::insert_into(daily_calls::table)
+            .values(rows)
+            .on_conflict((daily_calls::eservice_id, daily_calls::giorno, daily_calls::consumer_id))
+            .do_update()
+            .set(daily_calls::calls.eq(excluded(daily_calls::calls)))
+            .execute(inner))?;
         Ok(())
     }
 }

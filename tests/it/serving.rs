@@ -87,14 +87,14 @@ fn tls_follows_its_certificate() {
 }
 
 /// A `serve` process, and where it listens.
-struct Server {
-    child: Child,
-    api: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) child: Child,
+    pub(crate) api: SocketAddr,
     log: BufReader<std::process::ChildStderr>,
 }
 
 impl Server {
-    fn start(place: &Place) -> Self {
+    pub(crate) fn start(place: &Place) -> Self {
         let mut child = place.command(&["serve"]).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
@@ -109,13 +109,13 @@ impl Server {
         Self { child, api, log }
     }
 
-    fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let id = self.child.id().to_string();
         assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     }
 }
 
-fn voucher(keys: &Path) -> String {
+pub(crate) fn voucher(keys: &Path) -> String {
     let signer = Signer::read(&keys.join(KEY_FILE)).unwrap();
     signer.draft(&Profile::read(&keys.join(PROFILE_FILE)).unwrap(), &Clock::System).sign(&signer).unwrap()
 }

@@ -2,7 +2,7 @@
 //! witness. Whatever fails is logged and tried again, and holds up nothing.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -52,13 +52,15 @@ pub struct Schedule {
 struct Work {
     checkpointer: Checkpointer,
     witness: Option<Witness>,
+    /// The newest note of each log that the witness has not taken.
+    unsent: Mutex<BTreeMap<String, String>>,
 }
 
 impl Schedule {
     /// Begins. Needs a tokio runtime.
     #[must_use]
     pub fn start(config: &Config, checkpointer: Checkpointer) -> Self {
-        let work = Arc::new(Work { checkpointer, witness: Witness::open(config) });
+        let work = Arc::new(Work { checkpointer, witness: Witness::open(config), unsent: Mutex::default() });
         let every = Duration::from_secs(60 * u64::from(config.call_log.checkpoint_minutes.max(1)));
         let task = tokio::spawn(run(Arc::clone(&work), every));
         Self { work, task }
@@ -68,9 +70,8 @@ impl Schedule {
     pub async fn stop(self) {
         self.task.abort();
         let last = spawn_blocking(move || {
-            let mut unsent = BTreeMap::new();
-            self.work.round(&mut unsent);
-            self.work.send(&mut unsent);
+            self.work.round();
+            self.work.send();
         });
         if last.await.is_err() {
             tracing::error!("the last checkpoints were interrupted");
@@ -79,19 +80,16 @@ impl Schedule {
 }
 
 async fn run(work: Arc<Work>, every: Duration) {
-    // The newest note of each log that the witness has not taken.
-    let mut unsent = BTreeMap::new();
     let mut due = Instant::now();
     loop {
         let now = Instant::now();
         let worker = Arc::clone(&work);
         let done = spawn_blocking(move || {
-            let written = now < due || worker.round(&mut unsent);
-            worker.send(&mut unsent);
-            (written, unsent)
+            let written = now < due || worker.round();
+            worker.send();
+            written
         });
-        let Ok((written, left)) = done.await else { return };
-        unsent = left;
+        let Ok(written) = done.await else { return };
         if now >= due {
             due = now + if written { every } else { RETRY };
         }
@@ -101,7 +99,7 @@ async fn run(work: Arc<Work>, every: Duration) {
 
 impl Work {
     /// Returns whether it could be done.
-    fn round(&self, unsent: &mut BTreeMap<String, String>) -> bool {
+    fn round(&self) -> bool {
         match self.checkpointer.round() {
             Ok(round) => {
                 for Written { checkpoint, note } in round.written {
@@ -111,7 +109,7 @@ impl Work {
                         "checkpoint of the call log"
                     );
                     if self.witness.is_some() {
-                        unsent.insert(checkpoint.origin, note);
+                        self.unsent().insert(checkpoint.origin, note);
                     }
                 }
                 for log in round.shorter {
@@ -126,14 +124,18 @@ impl Work {
         }
     }
 
-    fn send(&self, unsent: &mut BTreeMap<String, String>) {
+    fn send(&self) {
         let Some(witness) = &self.witness else { return };
-        unsent.retain(|origin, note| match witness.send(note) {
+        self.unsent().retain(|origin, note| match witness.send(note) {
             Ok(()) => false,
             Err(error) => {
                 tracing::warn!(origin, %error, "the witness did not take a checkpoint");
                 true
             }
         });
+    }
+
+    fn unsent(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

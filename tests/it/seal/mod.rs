@@ -2,15 +2,12 @@
 
 mod keys;
 mod offline;
+mod serving;
 mod tampering;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use diesel::connection::SimpleConnection;
-use diesel::deserialize::QueryableByName;
-use diesel::prelude::*;
-use diesel::sql_types::Text;
 use tempfile::TempDir;
 use waas_comuni::call_log::export::{Format, export};
 use waas_comuni::call_log::seal::note::{PublicKey, SigningKey};
@@ -21,20 +18,21 @@ use waas_comuni::call_log::search::Filter;
 use waas_comuni::call_log::{self, Appender, Caller, Disclosed, Entry};
 use waas_comuni::clock::Clock;
 use waas_comuni::config::{CallLog, Config};
-use waas_comuni::store::{AnyConnection, EserviceId, Store};
+use waas_comuni::store::{EserviceId, Store};
 
 use crate::support::database::TestDatabase;
 
 /// A signed log on a database: that of the e-service `prova`, and that of the calls outside.
-pub(super) struct Log {
+pub(super) struct Log<'a> {
+    database: &'a TestDatabase,
     pub(super) folder: TempDir,
     pub(super) store: Store,
     pub(super) config: Config,
     eservice: EserviceId,
 }
 
-impl Log {
-    pub(super) fn new(database: &TestDatabase) -> Self {
+impl<'a> Log<'a> {
+    pub(super) fn new(database: &'a TestDatabase) -> Self {
         let folder = TempDir::new().unwrap();
         let key = folder.path().join("checkpoint.pem");
         SigningKey::generate(&key).unwrap();
@@ -47,11 +45,11 @@ impl Log {
         let config = Config { database: database.settings(), call_log, ..Config::default() };
         let store = database.store();
         let eservice = store.register_eservice("prova").unwrap();
-        Self { folder, store, config, eservice }
+        Self { database, folder, store, config, eservice }
     }
 
     /// 30 entries, signed at 10 and at 20, and 5 outside any e-service.
-    pub(super) fn signed(database: &TestDatabase) -> Self {
+    pub(super) fn signed(database: &'a TestDatabase) -> Self {
         let log = Self::new(database);
         for first in [0, 10] {
             log.append(first..first + 10);
@@ -110,51 +108,9 @@ impl Log {
         self.verify().logs.remove(1)
     }
 
-    /// Runs statements as the database's owner could, whatever stands in the way; `LOG` is the log of `prova`.
+    /// Runs statements as the database's owner could; `LOG` is the log of `prova`.
     pub(super) fn tamper(&self, sql: &str) {
-        #[derive(QueryableByName)]
-        struct Name {
-            #[diesel(sql_type = Text)]
-            name: String,
-        }
-        let log_id = self.text("SELECT CAST(id AS TEXT) AS name FROM eservice WHERE name = 'prova'");
-        self.store
-            .write(|connection| {
-                let drop: Vec<String> = match connection {
-                    AnyConnection::Sqlite(inner) => {
-                        diesel::sql_query("SELECT 'DROP TRIGGER ' || name AS name FROM sqlite_schema WHERE type = 'trigger'")
-                            .load::<Name>(inner)
-                    }
-                    AnyConnection::Postgres(inner) => diesel::sql_query(
-                        "SELECT DISTINCT 'DROP TRIGGER ' || trigger_name || ' ON ' || event_object_table AS name \
-                         FROM information_schema.triggers",
-                    )
-                    .load::<Name>(inner),
-                }?
-                .into_iter()
-                .map(|row| row.name)
-                .collect();
-                for statement in drop {
-                    connection.batch_execute(&statement)?;
-                }
-                Ok(connection.batch_execute(&sql.replace("LOG", &log_id))?)
-            })
-            .unwrap();
-    }
-
-    fn text(&self, sql: &str) -> String {
-        #[derive(QueryableByName)]
-        struct Name {
-            #[diesel(sql_type = Text)]
-            name: String,
-        }
-        let load = |connection: &mut AnyConnection| {
-            Ok(match connection {
-                AnyConnection::Sqlite(inner) => diesel::sql_query(sql).get_result::<Name>(inner),
-                AnyConnection::Postgres(inner) => diesel::sql_query(sql).get_result::<Name>(inner),
-            }?)
-        };
-        self.store.read(load).unwrap().name
+        self.database.tamper(&sql.replace("LOG", "(SELECT id FROM eservice WHERE name = 'prova')"));
     }
 
     /// Makes the tree again from what the entries say, as somebody would who knows how it is made.

@@ -28,7 +28,7 @@ fn place(lines: &[String], index: u64) -> usize {
 }
 
 /// An export as somebody would have it.
-fn tampered(log: &Log, change: impl FnOnce(&mut Vec<String>)) -> PathBuf {
+fn tampered(log: &Log<'_>, change: impl FnOnce(&mut Vec<String>)) -> PathBuf {
     let mut lines = lines(&log.export());
     change(&mut lines);
     let path = log.folder.path().join("tampered.jsonl");
@@ -36,7 +36,7 @@ fn tampered(log: &Log, change: impl FnOnce(&mut Vec<String>)) -> PathBuf {
     path
 }
 
-fn verify(log: &Log, export: &Path) -> Report {
+fn verify(log: &Log<'_>, export: &Path) -> Report {
     exported::verify(&[export.to_owned()], &[log.file()], &[log.key()]).unwrap()
 }
 
@@ -45,7 +45,7 @@ fn faults(report: Report) -> Vec<Fault> {
     report.logs.into_iter().find(|log| log.eservice.is_some()).unwrap().faults
 }
 
-fn contradiction(log: &Log, change: impl FnOnce(&mut Vec<String>)) -> (u64, u64) {
+fn contradiction(log: &Log<'_>, change: impl FnOnce(&mut Vec<String>)) -> (u64, u64) {
     match &faults(verify(log, &tampered(log, change)))[..] {
         [Fault::CheckpointContradicted { from, size, .. }] => (*from, *size),
         other => panic!("{other:?}"),
@@ -53,7 +53,7 @@ fn contradiction(log: &Log, change: impl FnOnce(&mut Vec<String>)) -> (u64, u64)
 }
 
 /// An export in which the hash of their tree stands for 2^`level` entries.
-fn with_removed(log: &Log, first: u64, level: u32) -> PathBuf {
+fn with_removed(log: &Log<'_>, first: u64, level: u32) -> PathBuf {
     tampered(log, |lines| {
         let mut tree = Frontier::default();
         for index in first..first + (1 << level) {

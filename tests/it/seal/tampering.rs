@@ -5,7 +5,7 @@ use crate::store;
 use crate::support::database::on_both_databases;
 
 /// The columns of an entry that are not its place, with their kinds.
-fn columns(log: &Log) -> Vec<(String, String)> {
+fn columns(log: &Log<'_>) -> Vec<(String, String)> {
     store::columns(&log.store)
         .into_iter()
         .filter(|column| column.table_name == "call_entry")
@@ -58,7 +58,7 @@ fn shift(from: u32, by: i32) -> String {
 }
 
 /// A copy of entry `index` at another place.
-fn copy(log: &Log, index: u32, to: u32) -> String {
+fn copy(log: &Log<'_>, index: u32, to: u32) -> String {
     let columns = columns(log).into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
     format!(
         "INSERT INTO call_entry (log_id, entry_index, {columns}) SELECT log_id, {to}, {columns} FROM call_entry
