@@ -80,7 +80,7 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
         say!("  {program} calls search --config {config}");
         say!("  {program} inps --url {base} --issuer-key {} --issuer-config {}", demo.issuer[0].display(), demo.issuer[1].display());
         say!("  {program} import FILE.csv --ente {ENTE} --config {config}");
-        serve::interrupted().await?;
+        serve::interrupted()?.await;
         running.stop().await;
         Ok(ExitCode::SUCCESS)
     })

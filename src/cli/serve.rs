@@ -1,5 +1,6 @@
 //! `serve`: the public API and the back office, until the process is told to stop.
 
+use std::pin::pin;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -20,8 +21,12 @@ pub(crate) fn run(_: &Args, globals: &Globals) -> Result<ExitCode, CliError> {
     let config = globals.config()?;
     let runtime = super::runtime()?;
     let done = runtime.block_on(async {
-        let running = server::start(&config, Clock::System).await?;
-        interrupted().await?;
+        let mut told = pin!(interrupted()?);
+        let running = tokio::select! {
+            running = server::start(&config, Clock::System) => running?,
+            () = &mut told => return Ok(ExitCode::SUCCESS),
+        };
+        told.await;
         tracing::info!("stopping: calls in flight finish first");
         running.stop().await;
         Ok(ExitCode::SUCCESS)
@@ -31,15 +36,16 @@ pub(crate) fn run(_: &Args, globals: &Globals) -> Result<ExitCode, CliError> {
     done
 }
 
-/// Waits until the process is told to stop.
-pub(super) async fn interrupted() -> std::io::Result<()> {
+/// Waits until the process is told to stop: from this moment on, not only when it is awaited. Needs a tokio runtime.
+pub(super) fn interrupted() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 impl From<StartError> for CliError {

@@ -80,7 +80,9 @@ impl TestDatabase {
                     )
                     .get_result::<Statements>(inner)?,
                 };
-                connection.batch_execute(&triggers.sql.unwrap_or_default())?;
+                if let Some(drop) = triggers.sql {
+                    connection.batch_execute(&drop)?;
+                }
                 Ok(connection.batch_execute(sql)?)
             })
             .unwrap();
