@@ -1,6 +1,6 @@
-//! Dropping the payloads whose time is over: on demand, and once a day in a service that runs.
+//! Dropping what was kept long enough: payloads, and entries of the call log; once a day in a service that runs.
 //!
-//! Which payloads go is the registry's matter; here it is done for each e-service, and noted in its log: how many, and
+//! Which entries go is the call log's matter, which payloads the registry's; here the latter is done for each e-service, and noted in its log: how many, and
 //! accepted before when. No person is named.
 
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::call_log::Actor;
 use crate::call_log::action::{self, Action, Kind, Way};
+use crate::call_log::prune::{Pruning, prune};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::registry::Registry;
@@ -49,19 +50,19 @@ pub struct Daily {
 }
 
 impl Daily {
-    /// Starts the runs, the first at once; none if the configuration keeps payloads for ever. Needs a tokio runtime.
+    /// Starts the runs, the first at once. Needs a tokio runtime.
     #[must_use]
-    pub fn start(config: &Config, store: &Store, clock: &Clock) -> Option<Self> {
-        config.retention.payload_days?;
+    pub fn start(config: &Config, store: &Store, clock: &Clock) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let job = Job {
             settings: config.retention.clone(),
+            call_log: config.call_log.clone(),
             eservices: config.eservice.iter().map(|eservice| eservice.name.clone()).collect(),
             store: store.clone(),
             clock: clock.clone(),
             stop: Arc::clone(&stop),
         };
-        Some(Self { task: tokio::spawn(job.run()), stop })
+        Self { task: tokio::spawn(job.run()), stop }
     }
 }
 
@@ -75,6 +76,7 @@ impl Drop for Daily {
 #[derive(Clone)]
 struct Job {
     settings: config::Retention,
+    call_log: config::CallLog,
     eservices: Vec<String>,
     store: Store,
     clock: Clock,
@@ -99,13 +101,36 @@ impl Job {
 
     /// Whether all that could be dropped was.
     fn once(&self) -> bool {
-        let Some(retention) = Retention::new(&self.settings, self.clock.now()) else { return true };
         let actor = Actor { user: "waas-comuni".to_owned(), way: Way::Service, client_ip: None };
+        let pruned = self.prune(&actor);
+        self.drop_payloads(&actor) && pruned
+    }
+
+    fn prune(&self, actor: &Actor) -> bool {
+        let pruning = Pruning::new(&self.call_log, self.clock.now());
+        let stop = || self.stop.load(Ordering::Relaxed);
+        match prune(&self.store, &self.clock, actor, pruning, &stop) {
+            Ok(pruned) => {
+                let entries: u64 = pruned.iter().map(|log| log.entries).sum();
+                if entries > 0 {
+                    tracing::info!(entries, before = %pruning.before, "old entries of the call log were removed");
+                }
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "old entries of the call log cannot be removed");
+                false
+            }
+        }
+    }
+
+    fn drop_payloads(&self, actor: &Actor) -> bool {
+        let Some(retention) = Retention::new(&self.settings, self.clock.now()) else { return true };
         let mut complete = true;
         for name in &self.eservices {
             let stop = || self.stop.load(Ordering::Relaxed);
             let dropped = self.store.register_eservice(name).and_then(|eservice| {
-                drop_payloads(&self.store, &self.clock, &actor, eservice, retention, &stop)
+                drop_payloads(&self.store, &self.clock, actor, eservice, retention, &stop)
             });
             match dropped {
                 Ok(Dropped { flussi: 0, .. }) => {}

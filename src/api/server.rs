@@ -91,7 +91,7 @@ pub struct Running {
     summaries: JoinHandle<()>,
     checkpoints: Option<Schedule>,
     daily_counts: Vec<daily::Running>,
-    retention: Option<Daily>,
+    retention: Daily,
     /// They end with the service.
     _refreshers: Vec<Refresher>,
     _certificates: [Option<tls::Watcher>; 2],

@@ -5,6 +5,7 @@ use std::io::Write;
 use serde_json::{Map, Value};
 
 use super::leaf::{LATER, Leaf};
+use super::prune;
 use super::search::{Filter, Found, search};
 use crate::store::{Store, StoreError};
 
@@ -57,6 +58,8 @@ impl Found {
 }
 
 /// Writes every entry that `filter` lets through, oldest first, and returns how many there were.
+///
+/// JSON lines of whole logs begin with the hashes of the entries that were removed, so that they still verify.
 pub fn export(
     store: &Store,
     filter: &Filter,
@@ -68,6 +71,14 @@ pub fn export(
         Format::Jsonl => Writer::Jsonl(output),
     };
     writer.begin()?;
+    if let Writer::Jsonl(output) = &mut writer
+        && filter.is_whole()
+    {
+        prune::each_removed(store, filter.eservice.as_deref(), |line| {
+            serde_json::to_writer(&mut *output, &line).map_err(std::io::Error::from)?;
+            Ok::<_, ExportError>(output.write_all(b"\n")?)
+        })?;
+    }
     let mut after = None;
     let mut count = 0;
     loop {

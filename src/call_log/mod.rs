@@ -15,6 +15,7 @@ pub mod export;
 mod head;
 mod leaf;
 mod progress;
+pub mod prune;
 pub mod pulls;
 pub mod seal;
 pub mod search;

@@ -12,9 +12,10 @@ use serde_json::{Map, Value, json};
 
 use super::operator::operator;
 use super::person::person;
-use super::{CliError, Globals, seal};
+use super::{CliError, Globals, prune, seal};
 use crate::call_log::action::{self, Action, Kind, Outcome};
 use crate::call_log::export::{ExportError, Format, export};
+use crate::call_log::seal::stored;
 use crate::call_log::search::{About, Cursor, Filter, benefits, search};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -35,6 +36,7 @@ enum Command {
     Verify(seal::Verify),
     Prove(seal::Prove),
     Keygen(seal::Keygen),
+    Prune(prune::Prune),
 }
 
 /// Find calls, oldest first.
@@ -69,6 +71,9 @@ struct Export {
     /// Where to write; standard output otherwise.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Where to write the last checkpoint of each log, with which the export is verified.
+    #[arg(long, value_name = "FILE")]
+    checkpoints: Option<PathBuf>,
 }
 
 /// Which calls: those for which everything given holds.
@@ -212,6 +217,7 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
         Command::Verify(args) => args.run(globals),
         Command::Prove(args) => args.run(globals),
         Command::Keygen(args) => args.run(globals),
+        Command::Prune(args) => args.run(globals),
     }
 }
 
@@ -271,6 +277,12 @@ fn line(call: &Map<String, Value>) -> String {
 
 fn run_export(args: &Export, globals: &Globals) -> Result<ExitCode, CliError> {
     let (store, filter) = args.filter.open(globals)?;
+    // Before the entries: what a checkpoint speaks of must be in the export.
+    if let Some(path) = &args.checkpoints {
+        let notes = store.read(|connection| stored::checkpoints(connection, filter.eservice.as_deref()))?;
+        let text: String = notes.iter().map(|note| format!("{note}\n")).collect();
+        std::fs::write(path, text)?;
+    }
     let written = match &args.output {
         Some(path) => export(&store, &filter, args.format, BufWriter::new(File::create(path)?)),
         None => export(&store, &filter, args.format, BufWriter::new(std::io::stdout().lock())),

@@ -26,6 +26,7 @@ mod inps;
 mod openapi;
 mod operator;
 mod person;
+mod prune;
 mod seal;
 mod serve;
 mod tracing;

@@ -5,7 +5,10 @@
 
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
 use diesel::migration::{Migration, MigrationSource, MigrationVersion};
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::{AnyConnection, each_backend};
@@ -44,11 +47,36 @@ pub(super) const NONE: &str = "0000";
 /// Runs what is missing, within the caller's transaction. Returns the versions run.
 pub(super) fn run(connection: &mut AnyConnection) -> Result<Vec<String>, StoreError> {
     lock(connection)?;
+    if let Some(applied) = recorded(connection)? {
+        refuse_newer(&applied)?;
+        if known(connection)?.iter().all(|version| applied.contains(version)) {
+            return Ok(Vec::new());
+        }
+    }
     each_backend!(connection, |inner| {
         let source = embedded(inner);
         refuse_newer_in(inner, &source)?;
         versions(inner.run_pending_migrations(source))
     })
+}
+
+/// The versions that were run, oldest first, where they can be told without the right to make tables: diesel makes its
+/// own table before it looks, which a role that may only use them cannot.
+fn recorded(connection: &mut AnyConnection) -> Result<Option<Vec<String>>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Version {
+        #[diesel(sql_type = Text)]
+        version: String,
+    }
+    let AnyConnection::Postgres(inner) = connection else { return Ok(None) };
+    let exists = sql::<Bool>("to_regclass('__diesel_schema_migrations') IS NOT NULL");
+    if !diesel::select(exists).get_result(inner)? {
+        return Ok(None);
+    }
+    let rows: Vec<Version> =
+        diesel::sql_query("SELECT version::text AS version FROM __diesel_schema_migrations ORDER BY version")
+            .load(inner)?;
+    Ok(Some(rows.into_iter().map(|row| row.version).collect()))
 }
 
 /// Brings the tables to `target` ([`NONE`]: to nothing), within the caller's transaction: runs what is missing up to
@@ -115,6 +143,12 @@ where
 pub(super) fn state(connection: &mut AnyConnection) -> Result<SchemaState, StoreError> {
     // Looking makes the table of migrations where it is missing, which two cannot do at once.
     exclude_others(connection)?;
+    if let Some(applied) = recorded(connection)? {
+        refuse_newer(&applied)?;
+        let mut pending = known(connection)?;
+        pending.retain(|version| !applied.contains(version));
+        return Ok(SchemaState { applied, pending });
+    }
     each_backend!(connection, |inner| {
         let source = embedded(inner);
         refuse_newer_in(inner, &source)?;
@@ -133,7 +167,7 @@ trait Embedded {
     const SOURCE: EmbeddedMigrations;
 }
 
-impl Embedded for diesel::SqliteConnection {
+impl Embedded for SqliteConnection {
     const SOURCE: EmbeddedMigrations = SQLITE;
 }
 

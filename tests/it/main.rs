@@ -41,6 +41,7 @@ mod pulls;
 mod registry;
 mod replica;
 mod retention;
+mod roles;
 mod rules;
 mod seal;
 mod search;

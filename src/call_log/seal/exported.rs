@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{each_in_file, suffix};
 use super::note::PublicKey;
@@ -54,7 +54,7 @@ struct EntryLine {
 }
 
 /// The line of an export in the place of 2^`level` entries that were removed.
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RemovedLine {
     /// The place of the first in the log.

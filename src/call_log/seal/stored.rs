@@ -14,6 +14,7 @@ use super::verify::{Fault, LogCheck, Marks, Report};
 use super::writer::CheckpointError;
 use crate::call_log::entry::Row;
 use crate::call_log::leaf::Leaf;
+use crate::call_log::prune;
 use crate::call_log::search::{Filter, search};
 use crate::store::schema::{call_checkpoint, call_entry, call_log_head, eservice};
 use crate::store::{AnyConnection, Store, StoreError};
@@ -30,6 +31,20 @@ pub fn each_stored(
     mut found: impl FnMut(Piece) -> ControlFlow<()>,
 ) -> Result<(), StoreError> {
     let mut next = 0;
+    // What was removed stood at the beginning. Where an entry is still there, it is the entry that is looked at.
+    let first = store.read(|connection| first(connection, log_id))?.unwrap_or(i64::MAX).min(until);
+    while next < first {
+        let hashes = store.read(|connection| prune::removed(connection, log_id, next))?;
+        if hashes.is_empty() {
+            break;
+        }
+        for (index, root) in (next..first).zip(hashes) {
+            next = index.saturating_add(1);
+            if found(Piece::Removed { first: count(index), level: 0, root }).is_break() {
+                return Ok(());
+            }
+        }
+    }
     while next < until {
         let rows: Vec<Row> = store.read(|connection| {
             Ok(call_entry::table
@@ -54,6 +69,29 @@ pub fn each_stored(
         }
     }
     Ok(())
+}
+
+/// The first entry of a log that is there.
+fn first(connection: &mut AnyConnection, log_id: i64) -> Result<Option<i64>, StoreError> {
+    Ok(call_entry::table
+        .filter(call_entry::log_id.eq(log_id))
+        .order(call_entry::entry_index)
+        .select(call_entry::entry_index)
+        .first(connection)
+        .optional()?)
+}
+
+/// The last checkpoint of each log that is asked for, as notes.
+pub fn checkpoints(connection: &mut AnyConnection, only: Option<&str>) -> Result<Vec<String>, StoreError> {
+    let mut last: BTreeMap<i64, String> = BTreeMap::new();
+    for (log_id, _, note) in notes(connection)? {
+        last.insert(log_id, note);
+    }
+    if let Some(only) = only {
+        let names = logs(connection)?;
+        last.retain(|log_id, _| names.get(log_id).is_some_and(|name| name.as_deref() == Some(only)));
+    }
+    Ok(last.into_values().collect())
 }
 
 /// Checks every log of a database, or that of one e-service, with the checkpoints that it holds and those in `files`.

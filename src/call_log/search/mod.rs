@@ -25,7 +25,7 @@ use about::{Scope, scopes};
 use rows::{Bounds, horizon, rows};
 
 /// Which entries to find: those for which everything given holds.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Name of the e-service.
     pub eservice: Option<String>,
@@ -53,6 +53,13 @@ pub struct Filter {
     pub ente: Option<String>,
     /// What data about was given, looked at or changed.
     pub about: Option<About>,
+}
+
+impl Filter {
+    /// Whether it lets through everything in the logs that it names.
+    pub(super) fn is_whole(&self) -> bool {
+        *self == Self { eservice: self.eservice.clone(), ..Self::default() }
+    }
 }
 
 /// A place between two entries, as text: give it back to continue from there.

@@ -2,6 +2,7 @@
 
 mod keys;
 mod offline;
+mod pruning;
 mod serving;
 mod tampering;
 
