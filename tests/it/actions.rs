@@ -12,7 +12,7 @@ use waas_comuni::store::Store;
 use crate::json::borsa;
 use crate::support::app::App;
 use crate::support::command::Place;
-use crate::support::database::on_both_databases;
+use crate::support::database::{Backend, TestDatabase, on_both_databases};
 use crate::support::records::mensa;
 
 /// The fiscal code of every record here.
@@ -146,4 +146,15 @@ on_both_databases! {
 fn every_action_has_a_code_of_its_own() {
     let codes: std::collections::BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.code()).collect();
     assert_eq!(codes.len(), Kind::ALL.len());
+}
+
+#[test]
+fn the_page_for_auditors_names_every_member_of_an_entry() {
+    let database = TestDatabase::new(Backend::Sqlite);
+    let mut header = Vec::new();
+    export(&database.store(), &Filter::default(), Format::Csv, &mut header).unwrap();
+    let page = std::fs::read_to_string("docs/registro-chiamate.md").unwrap();
+    for name in String::from_utf8(header).unwrap().trim_end().split(',') {
+        assert!(page.contains(&format!("`{name}`")), "{name}");
+    }
 }
