@@ -95,7 +95,9 @@ fn pull(demo: &Demo, base: &str) -> Result<Options, CliError> {
         credentials: Credentials::from_issuer(key, profile).map_err(|error: InpsError| failed(error))?,
         since: 0,
         limit: PageSize::LARGEST,
+        cursor_file: None,
         esiti: Esiti::Ok,
+        rehearse: false,
         patience: std::time::Duration::from_secs(5),
         codice_ente: regex::Regex::new(BELFIORE).map_err(failed)?,
     })

@@ -205,7 +205,7 @@ pub fn main() -> ExitCode {
         Command::User(args) => user::run(&args, &cli.globals),
         Command::Calls(args) => calls::run(&args, &cli.globals),
         Command::Tracing(args) => tracing::run(&args, &cli.globals),
-        Command::Inps(args) => inps::run(args),
+        Command::Inps(args) => inps::run(&args),
         Command::Voucher(args) => voucher::run(args, &cli.globals),
         Command::Doctor(args) => doctor::run(&args, &cli.globals),
         Command::Openapi(args) => openapi::run(&args, &cli.globals),

@@ -64,6 +64,9 @@ checks! {
     RetryAfter = "retry_after", "429 and 503 say in Retry-After when to ask again, 0 to 3600 seconds";
     Esiti = "esiti", "outcomes are taken with a 2xx";
     EsitiAgain = "esiti_again", "outcomes that come a second time are taken again";
+    EsitiDisorder = "esiti_disorder", "outcomes that come in another order than the flows are taken";
+    EsitiCorrected = "esiti_corrected", "an outcome that takes back an earlier one of the same flow is taken";
+    EsitiUnknown = "esiti_unknown", "an outcome of a flow that was never published is taken";
 }
 
 impl Serialize for Check {

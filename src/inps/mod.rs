@@ -7,15 +7,17 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`check`] | the checks, each with its stable code |
+//! | [`cursor`] | the cursor that outlives a run |
 //! | [`report`] | what a run found |
 //!
 //! Of the private ones, `client` makes one call, `credentials` hands out vouchers, `session` has patience and judges
 //! answers, `pull` follows the cursor, `entry` and `judge` look at flows, `probes` makes the calls beside the pull,
-//! `esiti` sends outcomes, `problem` looks at refusals.
+//! `esiti` sends outcomes, `share` says which of them refuse, `problem` looks at refusals.
 
 pub mod check;
 mod client;
 mod credentials;
+pub mod cursor;
 mod entry;
 mod esiti;
 mod judge;
@@ -24,6 +26,7 @@ mod problem;
 mod pull;
 pub mod report;
 mod session;
+mod share;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -45,6 +48,7 @@ pub use self::client::Base;
 pub use self::credentials::Credentials;
 pub use self::esiti::Esiti;
 pub use self::report::{Outcome, Report};
+pub use self::share::Share;
 
 /// The form of `codice_ente` in the contract: a Belfiore code.
 pub const BELFIORE: &str = "^[A-Z][0-9]{3}$";
@@ -62,8 +66,12 @@ pub struct Options {
     pub since: u64,
     /// Flows to ask for in one page.
     pub limit: PageSize,
+    /// Where the cursor is kept, after each page whose flows were acquired.
+    pub cursor_file: Option<PathBuf>,
     /// The outcomes to send.
     pub esiti: Esiti,
+    /// Whether outcomes are also sent in disorder, taken back, and of a flow that was never published.
+    pub rehearse: bool,
     /// How long one call may be put off with 429 or 503, all in all, before the run is given up.
     pub patience: Duration,
     /// The form of `codice_ente`; [`BELFIORE`] but for an ATS or a consortium.
@@ -127,6 +135,9 @@ pub enum InpsError {
         /// Why.
         source: serde_json::Error,
     },
+    /// The file with the cursor has something else.
+    #[error("{path}: not a cursor: write the milliseconds since the epoch, or remove the file", path = .0.display())]
+    Cursor(PathBuf),
     /// The local issuer has no key or profile.
     #[error("{0}")]
     Issuer(#[from] IssuerError),
@@ -164,12 +175,15 @@ pub fn run(options: &Options, clock: &Clock, watcher: &mut dyn Watcher) -> Resul
     probes::without_voucher(&mut session);
     let mut judge = Judge::new(&options.codice_ente, options.since);
     let mut deliveries = Deliveries::default();
-    let pull = pull::to_the_end(&mut session, &mut judge, &mut deliveries, clock);
+    let pull = pull::to_the_end(&mut session, &mut judge, &mut deliveries, clock)?;
     if pull.pages > 0 || pull.complete {
         pull::again(&mut session, &pull);
         probes::cursors(&mut session);
         let more = if let Esiti::These(esiti) = &options.esiti { esiti.as_slice() } else { &[] };
         deliveries.finish(&mut session, more);
+        if options.rehearse {
+            deliveries.rehearse(&mut session, clock);
+        }
     }
     let Session { tally, traffic, .. } = session;
     let checks: Vec<CheckReport> = tally.into_counts().into_iter().map(CheckReport::new).collect();
@@ -182,6 +196,7 @@ pub fn run(options: &Options, clock: &Clock, watcher: &mut dyn Watcher) -> Resul
         flows: judge.flows,
         next_since: pull.cursor,
         esiti: deliveries.sent,
+        refusals: deliveries.refusals,
         deliveries: deliveries.calls,
         traffic: report::Traffic { seconds: start.elapsed().as_secs_f64(), ..traffic },
         checks,

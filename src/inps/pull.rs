@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::Esiti;
 use super::check::Check;
 use super::entry::{digest, instant};
 use super::esiti::Deliveries;
 use super::judge::Judge;
 use super::session::Session;
+use super::{InpsError, cursor};
 use crate::clock::Clock;
 
 /// How far a pull came.
@@ -29,7 +29,7 @@ pub(super) fn to_the_end(
     judge: &mut Judge<'_>,
     deliveries: &mut Deliveries,
     clock: &Clock,
-) -> Pull {
+) -> Result<Pull, InpsError> {
     let mut pull = Pull { cursor: session.options.since, pages: 0, complete: false, first_page: Vec::new() };
     let stopped = loop {
         let since = pull.cursor;
@@ -49,19 +49,28 @@ pub(super) fn to_the_end(
         for (position, entry) in entries.iter().enumerate() {
             let place = format!("entry {} after since={since}", position + 1);
             last = judge.entry(entry, &place, &mut session.tally);
-            if session.options.esiti == Esiti::Ok {
-                deliveries.acquired(entry, clock);
-            }
+            deliveries.acquired(entry, &session.options.esiti, clock);
         }
         session.watcher.pulled(judge.flows.total, pull.pages);
-        deliveries.send_full(session);
+        let saved = session.options.cursor_file.as_deref();
+        if saved.is_some() {
+            // Whoever goes on from the file does not see these flows again.
+            deliveries.send_all(session);
+        } else {
+            deliveries.send_full(session);
+        }
         match last.filter(|last| *last > since) {
-            Some(last) => pull.cursor = last,
+            Some(last) => {
+                pull.cursor = last;
+                if let Some(path) = saved {
+                    cursor::save(path, last)?;
+                }
+            }
             None => break Some(format!("the last flow after since={since} does not move the cursor on")),
         }
     };
     session.tally.judge(Check::Complete, stopped.is_none(), || stopped.unwrap_or_default());
-    pull
+    Ok(pull)
 }
 
 /// Asks for the first and for the last page again: what was served is served again, and not twice to one cursor.

@@ -27,6 +27,8 @@ pub struct Report {
     pub next_since: u64,
     /// Outcomes that the service took.
     pub esiti: u64,
+    /// Those of them that refuse a flow.
+    pub refusals: u64,
     /// Calls with which it took them.
     pub deliveries: u64,
     /// What it cost.
@@ -145,7 +147,11 @@ impl fmt::Display for Report {
         writeln!(out, "  asked      since {}, {} flows at a time", self.since, self.limit)?;
         self.flows(out)?;
         let (esiti, deliveries) = (HumanCount(self.esiti), HumanCount(self.deliveries));
-        writeln!(out, "  outcomes   {esiti} taken, in {deliveries} deliveries")?;
+        let refusals = HumanCount(self.refusals);
+        writeln!(
+            out,
+            "  outcomes   {esiti} taken, of which {refusals} refusals, in {deliveries} deliveries"
+        )?;
         let Traffic { calls, bytes, seconds, waited_seconds } = self.traffic;
         write!(out, "  traffic    {} calls, {} received, ", HumanCount(calls), HumanBytes(bytes))?;
         writeln!(

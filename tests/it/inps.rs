@@ -2,6 +2,7 @@
 
 mod fake;
 mod faults;
+mod runs;
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -16,6 +17,7 @@ use waas_comuni::config::Tls;
 use waas_comuni::inps::{
     self, BELFIORE, Check, Credentials, Esiti, InpsError, Options, Outcome, Report, Watcher,
 };
+use waas_comuni::registry::Registry;
 use waas_comuni::voucher::issuer::{self, Profile, Signer};
 
 use self::fake::{FIRST_TS, Fake, Reply, Request, VOUCHER, flow, flows, honest, ts};
@@ -43,7 +45,9 @@ fn options(fake: &Fake) -> Options {
         credentials: Credentials::Voucher(VOUCHER.to_owned().into()),
         since: 0,
         limit: "3".parse().unwrap(),
+        cursor_file: None,
         esiti: Esiti::Ok,
+        rehearse: false,
         patience: Duration::from_secs(60),
         codice_ente: Regex::new(BELFIORE).unwrap(),
     }
@@ -64,7 +68,10 @@ fn an_honest_service_passes() {
     assert!(report.passed, "{report}");
     assert_eq!(failed(&report), []);
     let not_made: Vec<Check> = report.checks_that(Outcome::NotMade).map(|check| check.check).collect();
-    assert_eq!(not_made, [Check::RetryAfter]);
+    assert_eq!(
+        not_made,
+        [Check::RetryAfter, Check::EsitiDisorder, Check::EsitiCorrected, Check::EsitiUnknown]
+    );
 
     assert_eq!((report.pages, report.flows.total, report.flows.sinba), (3, 7, 1));
     assert_eq!((report.flows.ps_psa_sina.insertions, report.flows.ps_psa_sina.cancellations), (5, 1));
@@ -134,7 +141,7 @@ fn an_empty_feed_is_a_good_feed() {
 fn each_fault_is_caught_by_the_check_that_is_named_for_it() {
     for (name, change, expected) in CASES {
         let fake = Fake::with(change);
-        let report = run(&options(&fake));
+        let report = run(&Options { rehearse: true, ..options(&fake) });
         assert_eq!(failed(&report), *expected, "{name}:\n{report}");
         assert!(!report.passed, "{name}");
         for check in report.checks_that(Outcome::Failed) {
@@ -372,7 +379,9 @@ on_both_databases! {
                 .unwrap(),
             since: 0,
             limit: "50".parse().unwrap(),
+            cursor_file: None,
             esiti: Esiti::Ok,
+            rehearse: true,
             patience: Duration::ZERO,
             codice_ente: Regex::new(BELFIORE).unwrap(),
         };
@@ -382,6 +391,9 @@ on_both_databases! {
         let operations = &report.flows.ps_psa_sina;
         assert_eq!((operations.insertions, operations.cancellations), (121, 2));
         assert_eq!((report.esiti, report.deliveries), (124, 2));
+        assert_eq!(report.checks_that(Outcome::NotMade).count(), 1, "{report}");
+        let esiti = Registry::new(app.store.clone(), Clock::System).counts(app.eservice).unwrap().esiti;
+        assert_eq!(esiti, [("OK".to_owned(), 125)].into(), "those of the flows, and one of an unknown one");
         assert_eq!(run(&Options { since: report.next_since, ..options }).flows.total, 0);
     }
 }

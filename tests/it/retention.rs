@@ -195,7 +195,9 @@ on_both_databases! {
             .unwrap(),
             since: 0,
             limit: "7".parse().unwrap(),
+            cursor_file: None,
             esiti: Esiti::Ok,
+            rehearse: false,
             patience: Duration::ZERO,
             codice_ente: Regex::new(BELFIORE).unwrap(),
         };

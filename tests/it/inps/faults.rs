@@ -396,4 +396,27 @@ pub(crate) const CASES: &[Case] = &[
         |request, reply| if request.delivers() && request.times == 1 { Reply::problem(409) } else { reply },
         &[Check::EsitiAgain],
     ),
+    (
+        "outcomes of unknown flows refused",
+        |request, reply| delivery(request, reply, |body| body.contains("X000.PS.19990101")),
+        &[Check::EsitiUnknown],
+    ),
+    (
+        "outcomes that are final",
+        |request, reply| delivery(request, reply, |body| body.contains("Prova.")),
+        &[Check::EsitiCorrected],
+    ),
+    (
+        "outcomes taken in order only",
+        |request, reply| {
+            let reversed = r#"{"elenco_esiti":[{"id_flusso":"H501.SINBA"#;
+            delivery(request, reply, |body| body.starts_with(reversed) && body.contains("H501.PS"))
+        },
+        &[Check::EsitiDisorder],
+    ),
 ];
+
+/// Refuses the deliveries of this kind.
+fn delivery(request: &Request, reply: Reply, refused: impl FnOnce(&str) -> bool) -> Reply {
+    if request.delivers() && refused(&request.body) { Reply::problem(404) } else { reply }
+}
