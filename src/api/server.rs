@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::codes::RulesInForce;
 use crate::config::Config;
 use crate::config::check::{self, Finding, Network, Severity};
-use crate::console::{self, Console};
+use crate::console::{self, Console, Served};
 use crate::pdnd::daily;
 use crate::registry::Registry;
 use crate::retention::Daily;
@@ -220,7 +220,12 @@ async fn console(
     appender: &Appender,
     eservices: &Named,
 ) -> Result<Console, StartError> {
-    let known = eservices.iter().map(|(_, eservice)| (eservice.id, eservice.config.clone())).collect();
+    let served = |(_, eservice): &(String, EService)| Served {
+        id: eservice.id,
+        config: eservice.config.clone(),
+        keys: eservice.verifier.keys().clone(),
+    };
+    let known = eservices.iter().map(served).collect();
     let (config, store, clock) = (config.clone(), store.clone(), clock.clone());
     let appender = appender.clone();
     let console = tokio::task::spawn_blocking(move || Console::new(&config, &store, &clock, appender, known));

@@ -29,5 +29,5 @@ pub use appender::{Appended, Appender};
 pub use entry::{Caller, Disclosed, Entry, EsitiTaken, request_id};
 pub use head::catch_up;
 pub(crate) use leaf::hex;
-pub use progress::{Progress, progress, sizes};
+pub use progress::{Progress, last_checkpoint, progress, sizes};
 pub use thresholds::{Charge, EXCEEDED, Limits, Quota};

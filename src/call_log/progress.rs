@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use jiff::Timestamp;
 
-use crate::store::schema::{call_entry, call_log_head};
+use crate::store::schema::{call_checkpoint, call_entry, call_log_head};
 use crate::store::{AnyConnection, EserviceId, StoreError};
 
 /// The last pull that was answered.
@@ -50,4 +50,18 @@ pub fn sizes(connection: &mut AnyConnection) -> Result<BTreeMap<i64, i64>, Store
     let sizes: Vec<(i64, i64)> =
         call_log_head::table.select((call_log_head::log_id, call_log_head::size)).load(connection)?;
     Ok(sizes.into_iter().collect())
+}
+
+/// The last checkpoint of an e-service's log, if there is any: when it was signed, and how many entries it covers.
+pub fn last_checkpoint(
+    connection: &mut AnyConnection,
+    eservice: EserviceId,
+) -> Result<Option<(Timestamp, i64)>, StoreError> {
+    let last: Option<(i64, i64)> = call_checkpoint::table
+        .filter(call_checkpoint::log_id.eq(eservice.get()))
+        .order(call_checkpoint::size.desc())
+        .select((call_checkpoint::instant_ms, call_checkpoint::size))
+        .first(connection)
+        .optional()?;
+    Ok(last.map(|(ms, size)| (Timestamp::from_millisecond(ms).unwrap_or_default(), size)))
 }

@@ -8,12 +8,14 @@
 mod access;
 mod amministrazione;
 mod assets;
+mod chart;
 mod cruscotto;
 mod form;
 mod frame;
 pub mod gate;
 pub mod pages;
 mod refusal;
+mod secret;
 mod text;
 mod visit;
 
@@ -29,6 +31,17 @@ use crate::registry::Registry;
 use crate::staff::door::Door;
 use crate::staff::password::PasswordError;
 use crate::store::{EserviceId, Store};
+use crate::voucher::keys::KeySet;
+
+/// An e-service that is served.
+pub struct Served {
+    /// By what the database knows it.
+    pub id: EserviceId,
+    /// What the configuration says of it.
+    pub config: EService,
+    /// The keys of its issuer.
+    pub keys: KeySet,
+}
 
 /// What the pages share.
 pub struct Console {
@@ -38,21 +51,21 @@ pub struct Console {
     appender: Appender,
     registry: Registry,
     door: Door,
-    eservices: Vec<(EserviceId, EService)>,
+    eservices: Vec<Served>,
     proxies: Vec<Network>,
     /// Whether browsers reach it over TLS.
     secure: bool,
 }
 
 impl Console {
-    /// The pages about the e-services of `config`, which `store` knows by these ids. What is done in them goes into the
+    /// The pages about these e-services of `config`. What is done in them goes into the
     /// log of `appender`. Blocks for a moment.
     pub fn new(
         config: &Config,
         store: &Store,
         clock: &Clock,
         appender: Appender,
-        eservices: Vec<(EserviceId, EService)>,
+        eservices: Vec<Served>,
     ) -> Result<Self, PasswordError> {
         let back_office = &config.back_office;
         let https = back_office.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
@@ -69,9 +82,17 @@ impl Console {
         })
     }
 
+    /// Runs `work`, which blocks, where it may.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, refusal::Refusal> {
+        tokio::task::spawn_blocking(work).await.map_err(|_| refusal::Refusal::Unavailable)
+    }
+
     /// What the header of every page calls the ente.
     fn ente(&self) -> &str {
-        let mut enti = self.eservices.iter().flat_map(|(_, eservice)| &eservice.ente);
+        let mut enti = self.eservices.iter().flat_map(|served| &served.config.ente);
         match enti.next() {
             Some(first) if enti.all(|ente| ente.denominazione == first.denominazione) => &first.denominazione,
             _ => "Servizi sociali",

@@ -1,7 +1,9 @@
 //! How the pages write days, instants and numbers: as Italians do, in the time of Rome.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
+use crate::registry::Mese;
 use crate::store::Day;
 
 /// The day on which an instant falls: `31/01/2026`.
@@ -32,6 +34,53 @@ pub(super) fn number(number: u64) -> String {
     text
 }
 
+/// A count, which is negative when more was taken away than was counted.
+pub(super) fn count(count: i64) -> String {
+    let sign = if count < 0 { "−" } else { "" };
+    format!("{sign}{}", number(count.unsigned_abs()))
+}
+
+/// An amount of euro, given in cents: `1.234,50 €`.
+pub(super) fn euro(cents: i64) -> String {
+    let sign = if cents < 0 { "−" } else { "" };
+    format!("{sign}{},{:02} €", number(cents.unsigned_abs() / 100), cents.unsigned_abs() % 100)
+}
+
+/// The day of Rome on which an instant falls.
+pub(super) fn today(instant: Timestamp) -> Date {
+    Day::of(instant).date()
+}
+
+const MONTHS: [&str; 12] = [
+    "gennaio",
+    "febbraio",
+    "marzo",
+    "aprile",
+    "maggio",
+    "giugno",
+    "luglio",
+    "agosto",
+    "settembre",
+    "ottobre",
+    "novembre",
+    "dicembre",
+];
+
+/// A month: `gennaio 2026`.
+pub(super) fn month(mese: Mese) -> String {
+    format!("{} {}", name(mese), mese.div_euclid(100))
+}
+
+/// A month where there is little room: `gen`.
+pub(super) fn short_month(mese: Mese) -> String {
+    name(mese).chars().take(3).collect()
+}
+
+fn name(mese: Mese) -> &'static str {
+    let index = usize::try_from(mese.rem_euclid(100) - 1).unwrap_or_default();
+    MONTHS.get(index).copied().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +90,9 @@ mod tests {
         assert_eq!(number(0), "0");
         assert_eq!(number(999), "999");
         assert_eq!(number(1_234_567), "1.234.567");
+        assert_eq!(euro(123_450), "1.234,50 €");
+        assert_eq!(euro(-5), "−0,05 €");
+        assert_eq!((month(202_601), short_month(202_512)), ("gennaio 2026".to_owned(), "dic".to_owned()));
         assert_eq!(instant(1_767_225_600_000), "01/01/2026, 01:00");
     }
 }

@@ -8,14 +8,13 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::Data;
 use askama::Template;
 
-use super::Console;
 use super::form::Form;
 use super::frame::Frame;
 use super::pages::Answer;
 use super::refusal::Refusal;
+use super::{Console, Served};
 use crate::call_log::Actor;
 use crate::call_log::action::{Action, Kind, Way};
-use crate::config::EService;
 use crate::staff::session::SessionId;
 use crate::staff::{Account, Roles};
 use crate::store::EserviceId;
@@ -38,6 +37,9 @@ impl Visitor {
         self.account.as_ref().map(|account| (&account.roles, account.provisional))
     }
 }
+
+/// An e-service, or an ente of it.
+pub(super) type Limit = (EserviceId, Option<String>);
 
 /// A request that passed the gate.
 pub(super) struct Visit {
@@ -82,12 +84,27 @@ impl Visit {
     }
 
     /// The e-services that whoever is signed in may see.
-    pub(super) fn eservices(&self) -> impl Iterator<Item = &(EserviceId, EService)> {
+    pub(super) fn eservices(&self) -> impl Iterator<Item = &Served> {
         let account = self.visitor.account.as_ref();
-        self.console
-            .eservices
-            .iter()
-            .filter(move |(id, _)| account.is_some_and(|account| account.scope.includes(*id)))
+        let may = move |served: &&Served| account.is_some_and(|account| account.scope.includes(served.id));
+        self.console.eservices.iter().filter(may)
+    }
+
+    /// What users and keys may be limited to: each e-service, and where it has several enti each of them. A value for a
+    /// form, a label, and what it means.
+    pub(super) fn scopes(&self) -> Vec<(String, String, Limit)> {
+        let mut scopes = Vec::new();
+        for Served { id, config, .. } in self.eservices() {
+            scopes.push((format!("{}:", config.name), config.name.clone(), (*id, None)));
+            if config.ente.len() > 1 {
+                scopes.extend(config.ente.iter().map(|ente| {
+                    let value = format!("{}:{}", config.name, ente.codice);
+                    let label = format!("{}: {} ({})", config.name, ente.denominazione, ente.codice);
+                    (value, label, (*id, Some(ente.codice.clone())))
+                }));
+            }
+        }
+        scopes
     }
 
     /// The frame of a page with this title.

@@ -67,6 +67,14 @@ pub fn examine(config: &Config, clock: &Clock, runtime: &Runtime) -> Vec<Finding
     findings
 }
 
+/// What the check of the public listener's certificate finds; nothing where it has none. Reads its files.
+#[must_use]
+pub fn certificate(config: &Config, clock: &Clock) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    certificate::examine(config, clock, &mut findings);
+    findings
+}
+
 fn configuration(config: &Config) -> Vec<Finding> {
     let mut findings: Vec<_> = check::check(config)
         .into_iter()

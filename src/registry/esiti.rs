@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use openssl::sha::sha256;
 use serde_json::{Map, Value, json};
 
+use super::riepilogo;
 use crate::store::schema::{esito, flusso};
 use crate::store::{AnyConnection, EserviceId, StoreError, each_backend, storable};
 
@@ -136,6 +137,13 @@ pub(super) fn record(
             .select(flusso::ts)
             .first(connection)
             .optional()?;
+        let former: Option<String> = esito::table
+            .filter(esito::eservice_id.eq(eservice.get()))
+            .filter(esito::id_flusso.eq(&name))
+            .order(esito::id.desc())
+            .select(esito::codice_esito)
+            .first(connection)
+            .optional()?;
         let row = (
             esito::eservice_id.eq(eservice.get()),
             esito::id_flusso.eq(name),
@@ -156,6 +164,9 @@ pub(super) fn record(
             .on_conflict((esito::eservice_id, esito::digest))
             .do_nothing()
             .execute(inner))?;
+        if stored > 0 && flusso_ts.is_some() {
+            riepilogo::judged(connection, eservice, former.as_deref(), esito.codice.as_str())?;
+        }
         result.stored += stored;
         result.repeated += 1 - stored.min(1);
         result.unknown_flows += usize::from(flusso_ts.is_none());

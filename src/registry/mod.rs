@@ -17,6 +17,7 @@ mod plan;
 mod publish;
 mod refused;
 pub mod retention;
+pub mod riepilogo;
 mod rows;
 mod standing;
 mod status;
@@ -27,7 +28,7 @@ use openssl::sha::sha256;
 
 use crate::clock::Clock;
 use crate::siuss::record::{EnteErogatore, Record, TipoFlusso};
-use crate::store::{EserviceId, Store, StoreError, sequencer};
+use crate::store::{Day, EserviceId, Store, StoreError, sequencer};
 
 pub(crate) use change::Feed;
 pub use esiti::{CodiceEsito, EsitiStored, Esito};
@@ -36,6 +37,7 @@ pub(crate) use figures::heads;
 pub use gap::{Gap, Noticed, TOLERANCE_MS};
 pub use history::{EsitoSeen, FlussoSeen, Found, Lookup, Payload, Stato, StatoFlusso};
 pub use refused::{Refused, RefusedFilter, RefusedPage};
+pub use riepilogo::{Mese, Monthly, Standing};
 pub use standing::{Case, RefusedInsertions};
 pub use status::Counts;
 pub use unknown::UnknownEsito;
@@ -257,12 +259,25 @@ impl Registry {
 
     /// How many flows of the feed come after `since` (milliseconds since the epoch). Blocks.
     pub fn waiting(&self, eservice: EserviceId, since: i64) -> Result<u64, StoreError> {
-        self.store.read(|connection| status::waiting(connection, eservice, since))
+        self.store.read(|connection| riepilogo::waiting(connection, eservice, since))
     }
 
-    /// [`Registry::waiting`], for async code.
-    pub async fn waiting_async(&self, eservice: EserviceId, since: i64) -> Result<u64, StoreError> {
-        self.store.read_async(move |connection| status::waiting(connection, eservice, since)).await
+    /// How the feed stands when INPS has its flows up to `position`, and its benefits in force by month and code from the
+    /// month `from` to the month `until`, of these enti alone if any are named.
+    pub async fn standing_async(
+        &self,
+        eservice: EserviceId,
+        position: i64,
+        enti: Option<Vec<String>>,
+        (from, until): (Mese, Mese),
+    ) -> Result<(Standing, Vec<Monthly>), StoreError> {
+        let today = Day::of(self.clock.now());
+        self.store
+            .read_async(move |connection| {
+                let standing = riepilogo::standing(connection, eservice, position, today)?;
+                Ok((standing, riepilogo::monthly(connection, eservice, enti.as_deref(), from, until)?))
+            })
+            .await
     }
 
     /// How much the registry holds of an e-service. Blocks.

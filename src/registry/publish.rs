@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use jiff::Timestamp;
 
 use super::plan::{Content, Flow, Outcome, Plan, PlannedFlow, Stato};
+use super::riepilogo::{self, Part};
 use super::rows::{ACTIVE, FlussoRow, PrestazioneRow, WITHDRAWN};
 use super::{Feed, Fingerprint, PLAIN_XML, Published, Verdict, cancellation, gap, held, tipo_number};
 use crate::siuss::record::{EnteErogatore, Flusso, NomeFlusso, Record, TipoFlusso, TipoOperazione};
@@ -40,6 +41,7 @@ pub(super) fn publish<'a>(
         Some(count) => sequence.reserve(connection, count, now.as_millisecond())?.collect(),
         None => Vec::new(),
     };
+    riepilogo::published(connection, eservice, erogatore.codice.as_str(), &plan, &timestamps)?;
     let ids = insert(connection, eservice, erogatore, &plan, &written, &timestamps, now.as_millisecond())?;
     published(outcomes, &plan, &names, &ids)
 }
@@ -312,6 +314,7 @@ fn insert(
                 .execute(connection)?;
         } else {
             let record = benefit.record.ok_or_else(inconsistent)?;
+            let part = Part::left(benefit).unwrap_or_default();
             benefits.push(PrestazioneRow {
                 eservice_id: eservice.get(),
                 id: *ids.get(identity).ok_or_else(inconsistent)?,
@@ -325,6 +328,10 @@ fn insert(
                 flusso_ts,
                 created_ms: now_ms,
                 updated_ms: now_ms,
+                codice: part.codice,
+                primo_mese: part.primo_mese,
+                mesi: part.mesi,
+                importo: part.importo,
             });
         }
     }

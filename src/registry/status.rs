@@ -54,17 +54,3 @@ pub(super) fn counts(connection: &mut AnyConnection, eservice: EserviceId) -> Re
         esiti: esiti.into_iter().collect(),
     })
 }
-
-pub(super) fn waiting(
-    connection: &mut AnyConnection,
-    eservice: EserviceId,
-    since: i64,
-) -> Result<u64, StoreError> {
-    let flows: i64 = flusso::table
-        .filter(flusso::eservice_id.eq(eservice.get()))
-        .filter(flusso::ts.gt(since))
-        .filter(flusso::eliminato_ms.is_null())
-        .count()
-        .get_result(connection)?;
-    Ok(u64::try_from(flows).unwrap_or_default())
-}

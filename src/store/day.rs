@@ -38,6 +38,12 @@ impl Day {
         Date::new(year, month, day).ok().map(Self)
     }
 
+    /// The day, of no zone.
+    #[must_use]
+    pub fn date(self) -> Date {
+        self.0
+    }
+
     /// The day as Italians write it: 31/01/2026.
     #[must_use]
     pub fn italian(self) -> String {

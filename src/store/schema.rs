@@ -33,6 +33,10 @@ diesel::table! {
         created_ms -> BigInt,
         updated_ms -> BigInt,
         eliminato_ms -> Nullable<BigInt>,
+        codice -> Nullable<Text>,
+        primo_mese -> Nullable<Integer>,
+        mesi -> Nullable<SmallInt>,
+        importo -> Nullable<BigInt>,
     }
 }
 

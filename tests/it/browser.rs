@@ -1,10 +1,16 @@
 //! The console in a browser, as people use it: pictures of every page are kept under `target/screenshots`.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use waas_comuni::clock::Clock;
 use waas_comuni::staff::Role;
 
+use crate::cruscotto::JANUARY;
 use crate::support::app::App;
 use crate::support::browser::{Browser, PHONE};
 use crate::support::database::{Backend, TestDatabase, on_both_databases};
+use crate::support::records::mensa;
 use crate::support::staff::PASSWORD;
 
 impl App {
@@ -48,6 +54,39 @@ on_both_databases! {
         assert!(browser.find("[role=status]").text().contains("La password è stata cambiata."));
         assert!(!browser.text().contains("Amministrazione"), "an operator's menu has his own entries alone");
     }
+}
+
+#[test]
+fn an_administrator_sees_to_the_service() {
+    let database = TestDatabase::new(Backend::Sqlite);
+    let clock = Clock::Manual(Arc::new(AtomicI64::new(JANUARY)));
+    let app = App::start_at(&database, clock, |config| {
+        let mut other = config.eservice[0].clone();
+        (other.name, other.base_path) = ("collaudo".to_owned(), "/collaudo".to_owned());
+        config.eservice.push(other);
+    });
+    let records: Vec<_> = (0..30).map(|number| mensa(&format!("2020/{number}"), 8000)).collect();
+    app.publish(&records);
+    app.account("anna", &Role::ALL);
+    let browser = Browser::start();
+    browser.open(&app.page("/"));
+    browser.send(&[("nome", "anna"), ("password", PASSWORD)]);
+    browser.find("svg.console-chart");
+    browser.inspect("cruscotto");
+
+    browser.open(&app.page("/amministrazione"));
+    browser.inspect("amministrazione");
+    browser.find("form[action='/amministrazione/controlli'] button").click();
+    browser.find("table");
+    browser.inspect("controlli");
+    browser.open(&app.page("/amministrazione/chiavi"));
+    browser.send(&[("nome", "gestionale-mensa")]);
+    assert!(browser.find("#segreto").text().starts_with("waas_"));
+    browser.find("main a.btn").click();
+    browser.find("form[action='/amministrazione/chiavi/gestionale-mensa/revoca'] button");
+    browser.inspect("chiavi");
+    browser.find("form[action='/amministrazione/chiavi/gestionale-mensa/revoca'] button").click();
+    assert!(browser.find("[role=status]").text().contains("revocata"));
 }
 
 #[test]

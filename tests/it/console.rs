@@ -21,6 +21,12 @@ const TABLE: &[(&str, &str, &[Role])] = &[
     ("POST", "/uscita", &[]),
     ("GET", "/utenza/password", &[]),
     ("POST", "/utenza/password", &[]),
+    ("GET", "/amministrazione", &[Amministratore]),
+    ("POST", "/amministrazione/controlli", &[Amministratore]),
+    ("GET", "/amministrazione/openapi/{eservice}", &[Amministratore]),
+    ("GET", "/amministrazione/chiavi", &[Amministratore]),
+    ("POST", "/amministrazione/chiavi", &[Amministratore]),
+    ("POST", "/amministrazione/chiavi/{nome}/revoca", &[Amministratore]),
     ("GET", "/amministrazione/utenti", &[Amministratore]),
     ("POST", "/amministrazione/utenti", &[Amministratore]),
     ("POST", "/amministrazione/utenti/{nome}/password", &[Amministratore]),
@@ -32,7 +38,7 @@ const OPEN: &[(&str, &str)] = &[("GET", "/accesso"), ("POST", "/accesso")];
 
 /// A path of a page, with something in the place of its braces.
 fn concrete(path: &str) -> String {
-    path.replace("{nome}", "nessuno")
+    path.replace("{nome}", "nessuno").replace("{eservice}", "prova")
 }
 
 #[test]

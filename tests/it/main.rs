@@ -25,6 +25,7 @@ mod config_folder;
 mod config_init;
 mod conformance;
 mod console;
+mod cruscotto;
 mod demo;
 mod doctor;
 mod down;

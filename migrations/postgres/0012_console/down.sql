@@ -1,6 +1,10 @@
 DROP TABLE esito_riepilogo;
 DROP TABLE scadenza;
 DROP TABLE riepilogo;
+ALTER TABLE prestazione DROP COLUMN importo;
+ALTER TABLE prestazione DROP COLUMN mesi;
+ALTER TABLE prestazione DROP COLUMN primo_mese;
+ALTER TABLE prestazione DROP COLUMN codice;
 DROP TABLE feed_mark;
 DROP TABLE staff_session;
 DROP TABLE staff_scope;

@@ -45,6 +45,13 @@ SELECT eservice_id, ts, place FROM (
 ) AS placed
 WHERE place % 500 = 0 OR from_end = 1;
 
+-- What a benefit adds to riepilogo, null where it adds nothing: its code, its first month (202601), how many months it
+-- is granted for (1 when it is paid once), and what it costs in each of them, in cents.
+ALTER TABLE prestazione ADD COLUMN codice TEXT;
+ALTER TABLE prestazione ADD COLUMN primo_mese INTEGER;
+ALTER TABLE prestazione ADD COLUMN mesi INTEGER;
+ALTER TABLE prestazione ADD COLUMN importo INTEGER;
+
 -- The benefits in force by month and code. mese: 202601. iniziate: those whose first month it is; in_corso: those that
 -- were granted for it; importo: what they cost in it, in cents.
 CREATE TABLE riepilogo (

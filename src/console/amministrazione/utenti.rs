@@ -3,14 +3,15 @@
 use askama::Template;
 use secrecy::ExposeSecret;
 
-use super::UTENTI;
+use super::{SERVIZIO, UTENTI};
 use crate::call_log::action::Kind;
 use crate::console::form::{Errors, Form};
 use crate::console::frame::Frame;
 use crate::console::pages::Answer;
 use crate::console::refusal::Refusal;
-use crate::console::text;
+use crate::console::secret::Secret;
 use crate::console::visit::{self, Visit};
+use crate::console::{Served, text};
 use crate::staff::{self, Edit, LONGEST_NAME, Listed, Role, Roles, Scope};
 
 #[derive(Template)]
@@ -42,15 +43,6 @@ struct ScopeChoice {
     chosen: bool,
 }
 
-#[derive(Template)]
-#[template(path = "amministrazione/segreto.html")]
-struct Secret {
-    frame: Frame,
-    text: String,
-    value: String,
-    back: &'static str,
-}
-
 pub(super) async fn show(visit: Visit) -> Answer {
     let done = match visit.query.text("fatto") {
         "disabilitato" => Some("L'utente è stato disabilitato: non può più accedere."),
@@ -75,13 +67,18 @@ async fn page(visit: &Visit, errors: Errors, done: Option<&'static str>) -> Resu
     let chosen: Vec<&str> = visit.form.all("ambito").collect();
     let asked = asked_roles(&visit.form);
     Ok(Utenti {
-        frame: visit.frame("Utenti").below("Cruscotto", "/").with_done(done),
+        frame: visit
+            .frame("Utenti")
+            .below("Cruscotto", "/")
+            .below("Amministrazione", SERVIZIO)
+            .with_done(done),
         errors,
         users,
         name: visit.form.text("nome").to_owned(),
         full_name: visit.form.text("nominativo").to_owned(),
         roles: Role::ALL.map(|role| (role, asked.contains(&role))).to_vec(),
-        scopes: choices(visit)
+        scopes: visit
+            .scopes()
             .into_iter()
             .map(|(value, label, _)| ScopeChoice { chosen: chosen.contains(&value.as_str()), value, label })
             .collect(),
@@ -92,31 +89,13 @@ fn asked_roles(form: &Form) -> Vec<Role> {
     form.all("ruolo").filter_map(|role| role.parse().ok()).collect()
 }
 
-type Limit = (crate::store::EserviceId, Option<String>);
-
-/// What users may be limited to: each e-service, and where it has several enti each of them.
-fn choices(visit: &Visit) -> Vec<(String, String, Limit)> {
-    let mut choices = Vec::new();
-    for (id, eservice) in &visit.console.eservices {
-        choices.push((format!("{}:", eservice.name), eservice.name.clone(), (*id, None)));
-        if eservice.ente.len() > 1 {
-            choices.extend(eservice.ente.iter().map(|ente| {
-                let value = format!("{}:{}", eservice.name, ente.codice);
-                let label = format!("{}: {} ({})", eservice.name, ente.denominazione, ente.codice);
-                (value, label, (*id, Some(ente.codice.clone())))
-            }));
-        }
-    }
-    choices
-}
-
 fn scope_text(visit: &Visit, scope: &Scope) -> String {
     if !scope.is_limited() {
         return "tutti gli enti".to_owned();
     }
-    let of = |(id, eservice): &(_, crate::config::EService)| match scope.enti(*id) {
-        Some(enti) => Some(format!("{}: {}", eservice.name, enti.join(", "))),
-        None => scope.includes(*id).then(|| eservice.name.clone()),
+    let of = |served: &Served| match scope.enti(served.id) {
+        Some(enti) => Some(format!("{}: {}", served.config.name, enti.join(", "))),
+        None => scope.includes(served.id).then(|| served.config.name.clone()),
     };
     visit.console.eservices.iter().filter_map(of).collect::<Vec<_>>().join("; ")
 }
@@ -139,7 +118,7 @@ pub(super) async fn add(visit: Visit) -> Answer {
         errors.add("ruolo", "Scegliere almeno un ruolo.");
     }
     let asked: Vec<&str> = visit.form.all("ambito").collect();
-    let limits = choices(&visit).into_iter().filter(|(value, ..)| asked.contains(&value.as_str()));
+    let limits = visit.scopes().into_iter().filter(|(value, ..)| asked.contains(&value.as_str()));
     let scope = Scope::new(limits.map(|(.., limit)| limit).collect());
     if let (Some(name), Some(roles), true) = (name, roles, errors.is_empty()) {
         let (password, hash) = visit.console.door.provisional().await?;
@@ -181,7 +160,11 @@ pub(super) async fn reset_password(visit: Visit) -> Answer {
 /// The page that shows a password once.
 fn secret(visit: &Visit, title: &str, name: &str, password: &str) -> Answer {
     visit::show(&Secret {
-        frame: visit.frame(title).below("Cruscotto", "/").below("Utenti", UTENTI),
+        frame: visit
+            .frame(title)
+            .below("Cruscotto", "/")
+            .below("Amministrazione", SERVIZIO)
+            .below("Utenti", UTENTI),
         text: format!(
             "La password provvisoria di {name} è mostrata soltanto adesso: consegnarla di persona. Al primo accesso \
              dovrà essere cambiata."

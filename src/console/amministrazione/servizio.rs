@@ -1,0 +1,179 @@
+//! The deployment: e-services and enti, what is left to do on PDND, loaded tables, accepted risks, the checks of `doctor`.
+
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use askama::Template;
+
+use super::SERVIZIO;
+use crate::api::openapi;
+use crate::call_log::progress;
+use crate::codes;
+use crate::config::check::{self, Finding as ConfigFinding};
+use crate::config::{Ente, Environment};
+use crate::console::frame::Frame;
+use crate::console::pages::Answer;
+use crate::console::refusal::Refusal;
+use crate::console::visit::{self, Visit};
+use crate::console::{Served, text};
+use crate::doctor::{self, Finding, Severity};
+
+#[derive(Template)]
+#[template(path = "amministrazione/servizio.html")]
+struct Servizio {
+    frame: Frame,
+    eservices: Vec<EService>,
+    /// Name, codes, day and source of each table.
+    tables: Vec<[String; 4]>,
+    risks: Vec<ConfigFinding>,
+}
+
+/// An e-service, and what is left to do to publish it.
+struct EService {
+    name: String,
+    environment: String,
+    path: String,
+    enti: Vec<Ente>,
+    openapi: String,
+    steps: Vec<Step>,
+}
+
+/// A step of the publication on PDND.
+struct Step {
+    done: bool,
+    text: &'static str,
+    /// What to do, or what there is.
+    detail: String,
+}
+
+#[derive(Template)]
+#[template(path = "amministrazione/controlli.html")]
+struct Controlli {
+    frame: Frame,
+    findings: Vec<(&'static str, &'static str, Finding)>,
+}
+
+pub(super) async fn show(visit: Visit) -> Answer {
+    let console = &visit.console;
+    let mut eservices = Vec::new();
+    for served in visit.eservices() {
+        eservices.push(eservice(&visit, served).await?);
+    }
+    let store = console.store.clone();
+    let tables = console.blocking(move || codes::list(&store)).await?.map_err(|error| {
+        tracing::error!(%error, "the loaded tables cannot be listed");
+        Refusal::Unavailable
+    })?;
+    let tables = tables.into_iter().map(|table| {
+        [
+            table.table.as_str().to_owned(),
+            text::number(u64::try_from(table.codes).unwrap_or(u64::MAX)),
+            table.date.unwrap_or_else(|| "quella del programma".to_owned()),
+            table.source,
+        ]
+    });
+    let page = Servizio {
+        frame: visit.frame("Amministrazione").below("Cruscotto", "/"),
+        eservices,
+        tables: tables.collect(),
+        risks: check::check(&console.config),
+    };
+    visit::show(&page)
+}
+
+async fn eservice(visit: &Visit, served: &Served) -> Result<EService, Refusal> {
+    let (config, id) = (&served.config, served.id);
+    let last = visit.console.store.read_async(move |connection| progress(connection, id)).await?;
+    let bound =
+        config.producer_id.is_some() || (config.eservice_id.is_some() && !config.descriptor_ids.is_empty());
+    let public_url = visit.console.config.api.public_url.as_deref();
+    let step = |done: bool, text: &'static str, detail: &str| Step { done, text, detail: detail.to_owned() };
+    let mut steps = vec![
+        step(
+            public_url.is_some_and(|url| url.starts_with("https://")),
+            "Indirizzo pubblico del servizio",
+            public_url.unwrap_or("impostare api.public_url, https"),
+        ),
+        step(
+            config.contact_email.is_some() && config.terms_url.is_some(),
+            "Referente e condizioni d'uso",
+            "contact_email e terms_url, che vanno nel file OpenAPI",
+        ),
+        Step {
+            done: true,
+            text: "Soglie da dichiarare",
+            detail: format!(
+                "{} chiamate al giorno per fruitore, {} in tutto",
+                config.daily_calls_per_consumer, config.daily_calls_total
+            ),
+        },
+        step(
+            bound,
+            "Identificativi dell'e-service",
+            "producer_id, o eservice_id e descriptor_ids, dalla scheda su PDND dopo la pubblicazione",
+        ),
+        step(
+            !config.consumer_ids.is_empty(),
+            "Identificativo di INPS come fruitore",
+            "consumer_ids, dalla richiesta di fruizione",
+        ),
+        step(
+            served.keys.status().keys > 0,
+            "Chiavi di PDND lette",
+            "si leggono da sole quando la macchina raggiunge PDND",
+        ),
+    ];
+    let last_text = last.map(|last| text::instant(last.instant.as_millisecond()));
+    steps.push(step(
+        last.is_some(),
+        "Prima chiamata di INPS",
+        last_text.as_deref().unwrap_or(
+            "scrivere a INPS nome, codice Belfiore e indirizzi IP del servizio in collaudo e in produzione",
+        ),
+    ));
+    if config.environment == Environment::Locale {
+        // It is for trying things out, and is published nowhere.
+        steps.clear();
+    }
+    let encoded: String = url::form_urlencoded::byte_serialize(config.name.as_bytes()).collect();
+    Ok(EService {
+        name: config.name.clone(),
+        environment: format!("{:?}", config.environment).to_lowercase(),
+        path: config.base_path.clone(),
+        enti: config.ente.clone(),
+        openapi: format!("/amministrazione/openapi/{}", encoded.replace('+', "%20")),
+        steps,
+    })
+}
+
+/// The contract to publish on PDND.
+pub(super) fn openapi(visit: &Visit) -> Answer {
+    let name = visit.parameter("eservice")?;
+    let served = visit.eservices().find(|served| served.config.name == name).ok_or(Refusal::NotFound)?;
+    let document = openapi::document(&served.config, visit.console.config.api.public_url.as_deref());
+    Ok(HttpResponse::Ok()
+        .content_type("application/yaml")
+        .insert_header((header::CONTENT_DISPOSITION, "attachment; filename=\"openapi.yaml\""))
+        .body(document))
+}
+
+/// Runs the checks of `doctor`, which wait for the network.
+pub(super) async fn examine(visit: Visit) -> Answer {
+    let (config, clock) = (visit.console.config.clone(), visit.console.clock.clone());
+    let examined = visit.console.blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok::<_, std::io::Error>(doctor::examine(&config, &clock, &runtime))
+    });
+    let findings = examined.await?.map_err(|error| {
+        tracing::error!(%error, "the checks cannot be run");
+        Refusal::Unavailable
+    })?;
+    let judged = |finding: Finding| match finding.severity {
+        Severity::Ok => ("ok", "a posto", finding),
+        Severity::Warning => ("attenzione", "da guardare", finding),
+        Severity::Error => ("errore", "da riparare", finding),
+    };
+    visit::show(&Controlli {
+        frame: visit.frame("Controlli").below("Cruscotto", "/").below("Amministrazione", SERVIZIO),
+        findings: findings.into_iter().map(judged).collect(),
+    })
+}

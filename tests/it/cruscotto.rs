@@ -1,0 +1,123 @@
+//! The figures of the first page, which are kept beside what they count.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use regex::Regex;
+use serde_json::json;
+use waas_comuni::clock::Clock;
+use waas_comuni::siuss::record::Record;
+use waas_comuni::staff::{Role, Scope};
+
+use crate::support::app::App;
+use crate::support::database::on_both_databases;
+use crate::support::records::{mensa, minore, withdrawn};
+use crate::support::staff::{PASSWORD, Visitor};
+
+/// 15 January 2021, noon in Rome: the school meals of the examples are from September to December 2020.
+pub(crate) const JANUARY: i64 = 1_610_708_400_000;
+
+/// The texts of the page's facts, by their names.
+fn fact(page: &str, name: &str) -> String {
+    let fact = Regex::new(&format!("<dt>{name}</dt><dd>(?:<span[^>]*>)?([^<]*)")).unwrap();
+    fact.captures(page).unwrap_or_else(|| panic!("{name}: {page}"))[1].to_owned()
+}
+
+/// The cells of the row of this name.
+fn row(page: &str, name: &str) -> Vec<String> {
+    let (_, rest) = page
+        .split_once(&format!("<th scope=\"row\">{name}</th>"))
+        .unwrap_or_else(|| panic!("{name}: {page}"));
+    let cell = Regex::new("<td class=\"number\">([^<]*)</td>").unwrap();
+    let (row, _) = rest.split_once("</tr>").unwrap();
+    cell.captures_iter(row).map(|cell| cell[1].to_owned()).collect()
+}
+
+fn page(visitor: &Visitor<'_>) -> String {
+    let answer = visitor.get("/");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.body
+}
+
+on_both_databases! {
+    fn the_first_page_says_how_things_stand(database) {
+        let millis = Arc::new(AtomicI64::new(JANUARY));
+        let app = App::start_at(database, Clock::Manual(Arc::clone(&millis)), |config| {
+            config.eservice[0].daily_calls_per_consumer = 2;
+        });
+        let visitor = app.signed_in("anna", &[Role::Operatore]);
+        let empty = page(&visitor);
+        assert_eq!(fact(&empty, "In attesa di INPS"), "0 flussi");
+        assert_eq!(fact(&empty, "Ultima chiamata"), "mai");
+        assert!(!empty.contains("<svg class=\"console-chart\""), "there is nothing to show");
+
+        // Two benefits, one corrected and one withdrawn; a child, who costs nothing here.
+        app.publish(&[mensa("2020/1", 8420), mensa("2020/2", 5000), minore("M-1", 3)]);
+        app.publish(&[mensa("2020/1", 9000)]);
+        app.publish(&[withdrawn(&mensa("2020/2", 5000))]);
+        let full = page(&visitor);
+        assert_eq!(fact(&full, "In attesa di INPS"), "6 flussi");
+        assert_eq!(fact(&full, "Tempo necessario"), "2 giorni", "a page, an empty one, outcomes");
+        assert_eq!(row(&full, "settembre 2020"), ["1", "1", "90,00 €"]);
+        assert_eq!(row(&full, "dicembre 2020"), ["0", "1", "90,00 €"]);
+        assert_eq!(row(&full, "gennaio 2021"), ["0", "0", "0,00 €"]);
+        assert_eq!(row(&full, "A2.12"), ["1", "360,00 €"]);
+        assert!(full.contains("<svg class=\"console-chart\""));
+        // They began in September, and it is January.
+        assert!(full.contains("3 prestazioni periodiche iniziate da oltre tre mesi"), "{full}");
+
+        // What was withdrawn comes back at another price.
+        app.publish(&[mensa("2020/2", 7000)]);
+        assert_eq!(row(&page(&visitor), "A2.12"), ["2", "640,00 €"]);
+
+        let flussi = app.get("/flussi?since=0&limit=100").flussi();
+        let taken = page(&visitor);
+        assert_eq!(fact(&taken, "In attesa di INPS"), "0 flussi");
+        assert_eq!(fact(&taken, "Presi da INPS"), "7 flussi");
+        assert_eq!(fact(&taken, "Ultima chiamata"), "15/01/2021, 12:00");
+        assert!(!taken.contains("In ritardo"));
+
+        // One is refused, then accepted; one is not ours; one comes twice.
+        millis.fetch_add(86_400_000, Ordering::SeqCst);
+        visitor.sign_in("anna", PASSWORD);
+        let esito = |place: usize, codice: &str| {
+            let id = flussi.get(place).map_or_else(|| json!("X"), |flusso| flusso["id_flusso"].clone());
+            json!({
+                "id_flusso": id, "ts_flusso": "2021-01-15T11:00:00.000Z", "tipo": "PS_PSA_SINA",
+                "ts_acquisizione": "2021-01-16T11:00:00.000Z", "codice_esito": codice,
+            })
+        };
+        let post = |esiti: &[serde_json::Value]| {
+            let answer = app.post_esiti(&json!({ "elenco_esiti": esiti }).to_string());
+            assert_eq!(answer.status, 204, "{answer:?}");
+        };
+        post(&[esito(0, "OK"), esito(1, "RICHIESTA_INVALIDA"), esito(2, "DATI_NON_TROVATI"), esito(99, "OK")]);
+        assert_eq!(fact(&page(&visitor), "Accettati"), "1");
+        assert_eq!(fact(&page(&visitor), "Rifiutati"), "2");
+        post(&[esito(0, "OK"), esito(1, "OK")]);
+        assert_eq!(fact(&page(&visitor), "Accettati"), "2");
+        assert_eq!(fact(&page(&visitor), "Rifiutati"), "1");
+
+        // Somebody of another ente sees no figures of this one.
+        app.account_within("bruno", &[Role::Operatore], Scope::new(vec![(app.eservice, Some("F205".to_owned()))]));
+        let bruno = app.visitor();
+        bruno.sign_in("bruno", PASSWORD);
+        assert!(!page(&bruno).contains("A2.12"));
+    }
+
+    fn what_waits_is_counted_after_any_cursor(database) {
+        let app = App::start(database);
+        for batch in 0..4 {
+            let records: Vec<Record> = (0..5).map(|number| mensa(&format!("{batch}/{number}"), 8000)).collect();
+            app.publish(&records);
+        }
+        let flussi = app.registry.page(app.eservice, 0, 100).unwrap();
+        assert_eq!(app.registry.waiting(app.eservice, 0).unwrap(), 20);
+        for (place, flusso) in flussi.iter().enumerate() {
+            let after = u64::try_from(flussi.len() - place - 1).unwrap();
+            assert_eq!(app.registry.waiting(app.eservice, flusso.ts_ms).unwrap(), after);
+            assert_eq!(app.registry.waiting(app.eservice, flusso.ts_ms - 1).unwrap(), after + 1);
+        }
+        assert_eq!(app.registry.waiting(app.eservice, i64::MAX).unwrap(), 0);
+    }
+}
