@@ -88,7 +88,7 @@ impl Deliveries {
         };
         let Some(codice) = esiti.verdict(id_flusso).filter(|_| !self.stopped) else { return };
         self.acquired += 1;
-        let mut esito = json!({
+        let mut outcome = json!({
             "id_flusso": id_flusso,
             "ts_flusso": ts_flusso,
             "ts_acquisizione": format!("{:.3}", clock.now()),
@@ -96,12 +96,12 @@ impl Deliveries {
             "codice_esito": codice,
             "id_acquisizione_siuss": self.acquired.to_string(),
         });
-        if let (Value::Object(members), false) = (&mut esito, codice == "OK") {
+        if let (Value::Object(members), false) = (&mut outcome, codice == "OK") {
             members
                 .insert("descrizione_esito".to_owned(), json!("Rifiuto di prova: nessun dato è sbagliato."));
         }
-        self.last = Some(esito.clone());
-        self.pending.push(esito);
+        self.last = Some(outcome.clone());
+        self.pending.push(outcome);
     }
 
     /// Sends all that waits.
