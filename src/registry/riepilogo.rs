@@ -286,14 +286,20 @@ pub(super) fn up_to(
     Ok(counted + rest)
 }
 
-/// How many flows come after `since`.
+/// How many flows come after `since`; those whose payload was dropped come no more.
 pub(super) fn waiting(
     connection: &mut AnyConnection,
     eservice: EserviceId,
     since: i64,
 ) -> Result<u64, StoreError> {
-    let taken = up_to(connection, eservice, since)?;
-    Ok(figure(total(connection, eservice)? - taken))
+    let passed = up_to(connection, eservice, since)?;
+    let dropped: i64 = flusso::table
+        .filter(flusso::eservice_id.eq(eservice.get()))
+        .filter(flusso::ts.gt(since))
+        .filter(flusso::eliminato_ms.is_not_null())
+        .count()
+        .get_result(connection)?;
+    Ok(figure(total(connection, eservice)? - passed - dropped))
 }
 
 /// How a feed stands with INPS.
@@ -319,7 +325,7 @@ pub(super) fn standing(
 ) -> Result<Standing, StoreError> {
     let id = eservice.get();
     let taken = up_to(connection, eservice, position)?;
-    let waiting = total(connection, eservice)? - taken;
+    let waiting = waiting(connection, eservice, position)?;
     let mut late = [0, 0];
     for (tipo, count) in [A1_04, PERIODICA].into_iter().zip(&mut late) {
         let rows: Vec<i64> = scadenza::table
@@ -336,7 +342,7 @@ pub(super) fn standing(
         .select((esito_riepilogo::codice_esito, esito_riepilogo::flussi))
         .load(connection)?;
     let esiti = esiti.into_iter().map(|(codice, flussi)| (codice, figure(flussi))).collect();
-    Ok(Standing { taken: figure(taken), waiting: figure(waiting), late, esiti })
+    Ok(Standing { taken: figure(taken), waiting, late, esiti })
 }
 
 fn figure(count: i64) -> u64 {

@@ -5,6 +5,7 @@ ALTER TABLE prestazione DROP COLUMN importo;
 ALTER TABLE prestazione DROP COLUMN mesi;
 ALTER TABLE prestazione DROP COLUMN primo_mese;
 ALTER TABLE prestazione DROP COLUMN codice;
+DROP INDEX flusso_dropped;
 DROP TABLE feed_mark;
 DROP TABLE staff_session;
 DROP TABLE staff_scope;

@@ -45,6 +45,9 @@ SELECT eservice_id, ts, place FROM (
 ) AS placed
 WHERE place % 500 = 0 OR from_end = 1;
 
+-- Flows that no cursor sees any longer, to be taken from the count.
+CREATE INDEX flusso_dropped ON flusso (eservice_id, ts) WHERE eliminato_ms IS NOT NULL;
+
 -- What a benefit adds to riepilogo, null where it adds nothing: its code, its first month (202601), how many months it
 -- is granted for (1 when it is paid once), and what it costs in each of them, in cents.
 ALTER TABLE prestazione ADD COLUMN codice TEXT;
