@@ -3,6 +3,7 @@
 //! What a file holds is read by [`crate::intake`]; what becomes of a record is the registry's matter. Here the two
 //! meet, so that the command line and whatever else imports do it in the same way.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -18,6 +19,13 @@ use crate::store::{EserviceId, StoreError};
 
 /// Source records that share one transaction.
 const BATCH: usize = 500;
+
+/// Bytes of a source for each flow that comes of it, at the least: a row of a CSV, the shortest form, has some three
+/// hundred, and may be divided by year or replace what was sent.
+const BYTES_OF_A_FLOW: u64 = 64;
+
+/// Bytes that a reader may have taken of a source and not yet given out as records, at the most.
+const READ_AHEAD: u64 = 256 * 1024;
 
 /// What an import did, so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -80,10 +88,10 @@ pub struct Listeners<'a> {
 }
 
 impl Destination<'_> {
-    fn publish(&self, records: &[Record]) -> Result<Vec<Verdict>, StoreError> {
+    fn publish(&self, records: &[Record], following: u32) -> Result<Vec<Verdict>, StoreError> {
         match self {
             Self::Feed { registry, eservice, ente } if !records.is_empty() => {
-                registry.publish(*eservice, ente, records)
+                registry.publish_part(*eservice, ente, records, following)
             }
             Self::Feed { .. } | Self::Nowhere => Ok(Vec::new()),
         }
@@ -100,8 +108,13 @@ pub fn run(
     summary: &mut Summary,
     listeners: &mut Listeners<'_>,
 ) -> Result<bool, ImportError> {
-    let mut source = match intake::read(path, options, listeners.progress) {
-        Ok(source) => source,
+    let (size, read) = (path.metadata().map_or(0, |metadata| metadata.len()), Cell::new(0_u64));
+    let progress = |bytes| {
+        read.set(read.get().saturating_add(bytes));
+        (listeners.progress)(bytes);
+    };
+    let mut source = match intake::read(path, options, progress) {
+        Ok(source) => source.peekable(),
         Err(notices) => {
             let line = notices.first().and_then(|notice| notice.line).unwrap_or(1);
             let fault = Taken { line, label: Label::default(), records: Vec::new(), notices };
@@ -117,7 +130,12 @@ pub fn run(
         let parts: Vec<usize> = batch.iter().map(|taken| taken.records.len()).collect();
         let records: Vec<Record> =
             batch.iter_mut().flat_map(|taken| std::mem::take(&mut taken.records)).collect();
-        let mut verdicts = destination.publish(&records)?.into_iter();
+        let following = match source.peek() {
+            Some(_) => (size.saturating_sub(read.get()) + READ_AHEAD) / BYTES_OF_A_FLOW,
+            None => 0,
+        };
+        let following = u32::try_from(following).unwrap_or(u32::MAX);
+        let mut verdicts = destination.publish(&records, following)?.into_iter();
         for (taken, parts) in batch.iter_mut().zip(parts) {
             for verdict in verdicts.by_ref().take(parts) {
                 count(verdict, summary, &mut taken.notices);

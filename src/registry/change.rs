@@ -21,6 +21,8 @@ pub(crate) struct Feed<'a> {
     pub(crate) clock: &'a Clock,
     /// What becomes of insertions that INPS refused.
     pub(crate) refused: RefusedInsertions,
+    /// How many flows of the same load may follow in later transactions: an upper bound, as close as is known.
+    pub(crate) following: u32,
 }
 
 /// Records to register, with what identifies them: made before the transaction, which holds the feed.

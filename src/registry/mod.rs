@@ -124,9 +124,20 @@ impl Registry {
         ente: &EnteErogatore,
         records: &[Record],
     ) -> Result<Vec<Verdict>, StoreError> {
+        self.publish_part(eservice, ente, records, 0)
+    }
+
+    /// [`Registry::publish`], of a part of a load: at most about `following` flows come after it.
+    pub fn publish_part(
+        &self,
+        eservice: EserviceId,
+        ente: &EnteErogatore,
+        records: &[Record],
+        following: u32,
+    ) -> Result<Vec<Verdict>, StoreError> {
         let change = change::Register::new(records);
-        let published =
-            self.store.write(|connection| change.publish(connection, &self.feed(eservice, ente)))?;
+        let feed = Feed { following, ..self.feed(eservice, ente) };
+        let published = self.store.write(|connection| change.publish(connection, &feed))?;
         Ok(published.into_iter().map(|published| published.verdict).collect())
     }
 
@@ -288,7 +299,7 @@ impl Registry {
 
 impl Registry {
     fn feed<'a>(&'a self, eservice: EserviceId, erogatore: &'a EnteErogatore) -> Feed<'a> {
-        Feed { eservice, erogatore, clock: &self.clock, refused: self.refused }
+        Feed { eservice, erogatore, clock: &self.clock, refused: self.refused, following: 0 }
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn publish<'a>(
     identities: &[Fingerprint],
     decide: impl FnOnce(&mut Plan<'a>) -> Vec<(Fingerprint, Outcome)>,
 ) -> Result<Vec<Published>, StoreError> {
-    let Feed { eservice, erogatore, clock, refused } = *feed;
+    let Feed { eservice, erogatore, clock, refused, following } = *feed;
     let sequence = sequencer::lock(connection, eservice)?;
     let mut plan = Plan::new(held::held(connection, eservice, erogatore, identities, refused)?);
     let outcomes = decide(&mut plan);
@@ -38,7 +38,7 @@ pub(super) fn publish<'a>(
     let written = write(connection, eservice, erogatore, &plan, &names)?;
     // What INPS refused is withdrawn without a flow.
     let timestamps: Vec<i64> = match u32::try_from(plan.flows.len()).ok().and_then(NonZeroU32::new) {
-        Some(count) => sequence.reserve(connection, count, now.as_millisecond())?.collect(),
+        Some(count) => sequence.reserve(connection, count, following, now.as_millisecond())?.collect(),
         None => Vec::new(),
     };
     riepilogo::published(connection, eservice, erogatore.codice.as_str(), &plan, &timestamps)?;

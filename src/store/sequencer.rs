@@ -93,14 +93,17 @@ pub(crate) fn lock(connection: &mut AnyConnection, eservice: EserviceId) -> Resu
 }
 
 impl LockedFeed {
-    /// Takes `count` timestamps for the flows that this transaction is about to write.
+    /// Takes `count` timestamps for the flows that this transaction is about to write, of a load of which `following`
+    /// more may come.
     ///
-    /// They end at `now_ms` where there is room between the last flow and now, and follow the last flow where there
-    /// is not.
+    /// Where there is room between the last flow and now, they leave as much of it as the others need up to `now_ms`:
+    /// a load that is faster than a flow a millisecond does not run into the future (facts of the contract, "The cursor
+    /// is everything"). Where there is no room, they follow the last flow.
     pub(crate) fn reserve(
         self,
         connection: &mut AnyConnection,
         count: NonZeroU32,
+        following: u32,
         now_ms: i64,
     ) -> Result<RangeInclusive<i64>, StoreError> {
         let more = i64::from(count.get()) - 1;
@@ -108,7 +111,8 @@ impl LockedFeed {
             tracing::error!("this build has no sequencer: flows get lost");
             return Ok(now_ms.saturating_sub(more)..=now_ms);
         }
-        let first = self.last_ts.saturating_add(1).max(now_ms.saturating_sub(more));
+        let before_now = more.saturating_add(i64::from(following));
+        let first = self.last_ts.saturating_add(1).max(now_ms.saturating_sub(before_now));
         let last = first
             .checked_add(more)
             .ok_or_else(|| StoreError::Unreadable("the sequencer has reached the end of time".to_owned()))?;

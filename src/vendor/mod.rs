@@ -93,7 +93,7 @@ pub fn perform(
         }
     }
     let Caller { key, ente, refused, .. } = caller;
-    let feed = Feed { eservice: key.eservice, erogatore: ente, clock, refused: *refused };
+    let feed = Feed { eservice: key.eservice, erogatore: ente, clock, refused: *refused, following: 0 };
     let answer = match request {
         Request::Register(mut taken) => {
             let parts: Vec<usize> = taken.iter().map(|taken| taken.records.len()).collect();

@@ -1,15 +1,21 @@
 //! Import from the command line: the samples, the spellings, the refusals, and what must not be swallowed.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use serde_json::Value;
 use waas_comuni::clock::Clock;
+use waas_comuni::import::{self, Destination, Listeners, Summary};
+use waas_comuni::intake::{Mapping, Options};
 use waas_comuni::registry::{PublishedFlusso, Registry};
 use waas_comuni::siuss::element::Element;
+use waas_comuni::siuss::rules::Rulebook;
 use waas_comuni::siuss::xml::{Document, Encoding, Item};
 
 use crate::support::command::Place;
 use crate::support::database::{TestDatabase, on_both_databases};
+use crate::support::records::roma;
 
 const HEADER: &str = "CodiceFiscale;Cognome;Nome;AnnoNascita;LuogoNascita;Genere;CodiceCittadinanza;CodiceRegione;\
 CodiceComune;CodiceNazione;PresenzaProvaMezzi;CaratterePrestazione;CodicePrestazione;DenominazionePrestazione;\
@@ -131,6 +137,29 @@ on_both_databases! {
 }
 
 /// A place for commands that need no particular database.
+on_both_databases! {
+    fn a_load_faster_than_the_clock_takes_its_timestamps_from_the_unused_time(database) {
+        const NOW: i64 = 1_790_000_000_000;
+        let place = Place::new(database);
+        let rows: Vec<String> = (0..1800).map(|number| borsa(&format!("2025/{number:06}"))).collect();
+        let file = place.file("borse.csv", table(&rows));
+        // A clock that stands still: each transaction comes after no time at all.
+        let clock = Clock::Manual(Arc::new(AtomicI64::new(NOW)));
+        let registry = Registry::new(database.store(), clock);
+        let eservice = database.store().register_eservice("prova").unwrap();
+        let (ente, mapping, rulebook) = (roma(), Mapping::default(), Rulebook::shipped());
+        let options = Options { ente: "H501", format: None, mapping: &mapping, rulebook: &rulebook };
+        let destination = Destination::Feed { registry: &registry, eservice, ente: &ente };
+        let mut summary = Summary::default();
+        let mut listeners = Listeners { notice: &mut |_| {}, progress: &|_| {}, report: None };
+        import::run(&file, &options, &destination, &mut summary, &mut listeners).unwrap();
+        assert_eq!(summary.flussi, 1800, "{summary:?}");
+        let timestamps: Vec<i64> = feed(database).iter().map(|flusso| flusso.ts_ms).collect();
+        assert!(timestamps.is_sorted_by(|one, next| one < next));
+        assert_eq!(timestamps.last(), Some(&NOW), "the load ends now, not in the future");
+    }
+}
+
 fn place() -> (TestDatabase, Place) {
     let database = TestDatabase::new(crate::support::database::Backend::Sqlite);
     let place = Place::new(&database);
