@@ -24,6 +24,27 @@ document.addEventListener("DOMContentLoaded", () => {
     summary.focus();
   }
 
+  // A page that shows work in progress follows it, and comes again when it is over.
+  const work = document.querySelector("[data-stato-da]");
+  if (work) {
+    const look = async () => {
+      try {
+        const answer = await fetch(work.dataset.statoDa, { redirect: "error" });
+        const state = await answer.json();
+        work.querySelector("progress").value = state.percento;
+        work.querySelector("[data-testo]").textContent = state.testo;
+        if (!state.inCorso) {
+          window.location.reload();
+          return;
+        }
+      } catch {
+        // The service may be starting again: it is asked once more.
+      }
+      window.setTimeout(look, 2000);
+    };
+    window.setTimeout(look, 1000);
+  }
+
   // A form is sent once, however often its button is pressed.
   for (const form of document.querySelectorAll("form[method=post]")) {
     form.addEventListener("submit", (event) => {

@@ -5,14 +5,15 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read, Seek};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use serde::Serialize;
 
 use crate::intake::report::{Entry, Report};
-use crate::intake::{self, Label, Options, Taken};
-use crate::registry::{Registry, Verdict};
+use crate::intake::{self, Format, Label, Options, Taken};
+use crate::registry::{Forecast, Registry, Verdict};
 use crate::siuss::notice::Notice;
 use crate::siuss::record::{EnteErogatore, Record};
 use crate::store::{EserviceId, StoreError};
@@ -59,6 +60,9 @@ pub enum ImportError {
     /// The report cannot be written.
     #[error("cannot write the report: {0}")]
     Report(#[from] io::Error),
+    /// Whoever listened asked for it.
+    #[error("the import was stopped")]
+    Stopped,
 }
 
 /// Where the records of an import go.
@@ -73,6 +77,17 @@ pub enum Destination<'a> {
         /// Who transmits them.
         ente: &'a EnteErogatore,
     },
+    /// Nowhere: they are judged, and it is foreseen what the feed would make of them.
+    Forecast {
+        /// The registry that would publish them.
+        registry: &'a Registry,
+        /// Whose feed it would be.
+        eservice: EserviceId,
+        /// Who would transmit them.
+        ente: &'a EnteErogatore,
+        /// What is foreseen so far.
+        forecast: Forecast,
+    },
     /// Nowhere: they are only judged.
     Nowhere,
 }
@@ -83,37 +98,73 @@ pub struct Listeners<'a> {
     pub notice: &'a mut dyn FnMut(&Entry<'_>),
     /// Bytes that were read.
     pub progress: &'a dyn Fn(u64),
+    /// What was done after each batch: whether to go on.
+    pub batch: &'a mut dyn FnMut(&Summary) -> ControlFlow<()>,
     /// The report, if one is wanted.
     pub report: Option<&'a mut Report>,
 }
 
 impl Destination<'_> {
-    fn publish(&self, records: &[Record], following: u32) -> Result<Vec<Verdict>, StoreError> {
+    fn publish(&mut self, records: &[Record], following: u32) -> Result<Vec<Verdict>, StoreError> {
         match self {
-            Self::Feed { registry, eservice, ente } if !records.is_empty() => {
+            _ if records.is_empty() => Ok(Vec::new()),
+            Self::Feed { registry, eservice, ente } => {
                 registry.publish_part(*eservice, ente, records, following)
             }
-            Self::Feed { .. } | Self::Nowhere => Ok(Vec::new()),
+            Self::Forecast { registry, eservice, ente, forecast } => {
+                registry.foresee(*eservice, ente, records, forecast)
+            }
+            Self::Nowhere => Ok(Vec::new()),
         }
     }
 }
 
 /// Imports the file at `path`, and adds what it did to `summary`. Blocks.
 ///
-/// A file that cannot be read from its first line gives its reasons, as one refused record.
+/// A file that cannot be read from its first line gives its reasons, as one refused record; then this gives false.
 pub fn run(
     path: &Path,
     options: &Options<'_>,
-    destination: &Destination<'_>,
+    destination: &mut Destination<'_>,
     summary: &mut Summary,
     listeners: &mut Listeners<'_>,
 ) -> Result<bool, ImportError> {
-    let (size, read) = (path.metadata().map_or(0, |metadata| metadata.len()), Cell::new(0_u64));
-    let progress = |bytes| {
+    let (size, read) = (path.metadata().map_or(0, |metadata| metadata.len()), Cell::new(0));
+    let progress = counting(&read, listeners.progress);
+    take(intake::read(path, options, progress), (size, &read), destination, summary, listeners)
+}
+
+/// [`run`], of a source of `size` bytes in the form `format`, whatever `options` say of it. Blocks.
+pub fn run_from(
+    (source, size): (impl Read + Seek, u64),
+    format: Format,
+    options: &Options<'_>,
+    destination: &mut Destination<'_>,
+    summary: &mut Summary,
+    listeners: &mut Listeners<'_>,
+) -> Result<bool, ImportError> {
+    let read = Cell::new(0);
+    let progress = counting(&read, listeners.progress);
+    let source = intake::read_from(source, format, options, progress);
+    take(source, (size, &read), destination, summary, listeners)
+}
+
+/// Counts in `read` what is told to `progress`.
+fn counting<'a>(read: &'a Cell<u64>, progress: &'a dyn Fn(u64)) -> impl Fn(u64) + 'a {
+    move |bytes| {
         read.set(read.get().saturating_add(bytes));
-        (listeners.progress)(bytes);
-    };
-    let mut source = match intake::read(path, options, progress) {
+        progress(bytes);
+    }
+}
+
+fn take<'a>(
+    source: Result<Box<dyn Iterator<Item = Taken> + 'a>, Vec<Notice>>,
+    (size, read): (u64, &Cell<u64>),
+    destination: &mut Destination<'_>,
+    summary: &mut Summary,
+    listeners: &mut Listeners<'_>,
+) -> Result<bool, ImportError> {
+    let mut source = match source {
         Ok(source) => source.peekable(),
         Err(notices) => {
             let line = notices.first().and_then(|notice| notice.line).unwrap_or(1);
@@ -141,6 +192,9 @@ pub fn run(
                 count(verdict, summary, &mut taken.notices);
             }
             tell(taken, summary, listeners)?;
+        }
+        if (listeners.batch)(summary).is_break() {
+            return Err(ImportError::Stopped);
         }
     }
 }

@@ -14,6 +14,7 @@
 //! | [`pdnd`] | what is asked of PDND: the daily count of calls that its members send |
 //! | [`codes`], [`catalogue`] | the official tables that were loaded; every rule of every room |
 //! | [`import`] | the way of a benefit: from a file to the feed |
+//! | [`caricamenti`] | files that staff load: kept, previewed, published in the background |
 //! | [`retention`] | dropping what was kept long enough |
 //! | [`vendor`] | vendors' software: its keys, what it asks for, what it is answered |
 //! | [`staff`] | the ente's own people: accounts, passwords, sessions |
@@ -27,6 +28,7 @@
 
 pub mod api;
 pub mod call_log;
+pub mod caricamenti;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;

@@ -1,6 +1,7 @@
 //! From a CSV to published flows.
 
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -33,7 +34,7 @@ pub fn measure(backends: &[Backend]) {
             }
             assert_eq!(rows, ROWS);
         }),
-        Contestant::of("read, check", ROWS, || run(path, &Destination::Nowhere)),
+        Contestant::of("read, check", ROWS, || run(path, &mut Destination::Nowhere)),
     ];
     contestants.extend(backends.iter().map(|backend| {
         Contestant::timed(format!("read, check, publish: {}", name(*backend)), || {
@@ -42,7 +43,7 @@ pub fn measure(backends: &[Backend]) {
             let eservice = store.register_eservice("prova").unwrap();
             let registry = Registry::new(store, Clock::System);
             let begun = Instant::now();
-            run(path, &Destination::Feed { registry: &registry, eservice, ente: &roma() });
+            run(path, &mut Destination::Feed { registry: &registry, eservice, ente: &roma() });
             (f64::from(ROWS), begun.elapsed())
         })
     }));
@@ -60,13 +61,14 @@ pub fn benefits(folder: &Path, rows: u32) -> PathBuf {
 }
 
 /// Imports the file at `path`, of which nothing is refused.
-pub fn run(path: &Path, destination: &Destination<'_>) {
+pub fn run(path: &Path, destination: &mut Destination<'_>) {
     let (mapping, rulebook) = (Mapping::default(), Rulebook::shipped());
     let options = Options { ente: "H501", format: None, mapping: &mapping, rulebook: &rulebook };
     let mut summary = Summary::default();
     let mut listeners = Listeners {
         notice: &mut |entry| panic!("line {}: {}", entry.line, entry.message),
         progress: &|_| {},
+        batch: &mut |_| ControlFlow::Continue(()),
         report: None,
     };
     import::run(path, &options, destination, &mut summary, &mut listeners).unwrap();

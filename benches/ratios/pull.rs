@@ -31,8 +31,9 @@ pub fn measure(backend: Backend) {
     DISCARD.store(false, Ordering::Relaxed);
     let app = start();
     let folder = TempDir::new().unwrap();
-    let destination = Destination::Feed { registry: &app.registry, eservice: app.eservice, ente: &roma() };
-    import::run(&import::benefits(folder.path(), FLOWS), &destination);
+    let mut destination =
+        Destination::Feed { registry: &app.registry, eservice: app.eservice, ente: &roma() };
+    import::run(&import::benefits(folder.path(), FLOWS), &mut destination);
     let flussi = app.registry.page(app.eservice, 0, FLOWS).unwrap();
     let plain = Plain::new(&database, &flussi);
     let cursors: Vec<i64> = flussi[..flussi.len() - 100].iter().map(|flusso| flusso.ts_ms).collect();

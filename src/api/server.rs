@@ -22,6 +22,7 @@ use crate::call_log::seal::note::KeyError;
 use crate::call_log::seal::schedule::Schedule;
 use crate::call_log::seal::writer::Checkpointer;
 use crate::call_log::{self, Appender, Limits};
+use crate::caricamenti::{Bell, Worker};
 use crate::clock::Clock;
 use crate::codes::RulesInForce;
 use crate::config::Config;
@@ -92,6 +93,7 @@ pub struct Running {
     checkpoints: Option<Schedule>,
     daily_counts: Vec<daily::Running>,
     retention: Daily,
+    uploads: Worker,
     /// They end with the service.
     _refreshers: Vec<Refresher>,
     _certificates: [Option<tls::Watcher>; 2],
@@ -102,7 +104,7 @@ impl Running {
     pub async fn stop(self) {
         let [api, back_office] = &self.handles;
         let counts = join_all(self.daily_counts.into_iter().map(daily::Running::stop));
-        tokio::join!(api.stop(true), back_office.stop(true), counts);
+        tokio::join!(api.stop(true), back_office.stop(true), counts, self.uploads.stop());
         for server in self.servers {
             if let Ok(Err(error)) = server.await {
                 tracing::error!(%error, "a listener ended badly");
@@ -135,7 +137,9 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
     let (eservices, refreshers) = eservices(config, &store, &clock).await?;
     let tls = config.api.tls.as_ref().map(tls::acceptor).transpose()?;
     let back_office_tls = config.back_office.tls.as_ref().map(tls::acceptor).transpose()?;
-    let console = console(config, &store, &clock, &appender, &eservices).await?;
+    let bell = Bell::default();
+    let known: Vec<_> = eservices.iter().map(|(_, one)| (one.id, one.config.clone())).collect();
+    let console = console(config, &store, &clock, &appender, &bell, &eservices).await?;
     let service = Data::new(Service {
         routes: Routes::new(eservices),
         registry: Registry::new(store.clone(), clock.clone()),
@@ -150,6 +154,8 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
         metrics: metrics::Metrics::new(),
     });
     let retention = Daily::start(config, &service.store, &service.clock);
+    let (rules, clock) = (Arc::clone(&service.rules), service.clock.clone());
+    let uploads = Worker::start(service.store.clone(), clock, rules, known, bell);
     let shutdown_seconds = u64::from(config.api.shutdown_seconds);
 
     let listener = listen(&config.api.bind)?;
@@ -206,6 +212,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
         checkpoints,
         daily_counts: daily::start(config, &service.store, &service.clock),
         retention,
+        uploads,
         service,
         _refreshers: refreshers,
         _certificates: [certificate, back_office_certificate],
@@ -218,6 +225,7 @@ async fn console(
     store: &Store,
     clock: &Clock,
     appender: &Appender,
+    bell: &Bell,
     eservices: &Named,
 ) -> Result<Console, StartError> {
     let served = |(_, eservice): &(String, EService)| Served {
@@ -227,8 +235,9 @@ async fn console(
     };
     let known = eservices.iter().map(served).collect();
     let (config, store, clock) = (config.clone(), store.clone(), clock.clone());
-    let appender = appender.clone();
-    let console = tokio::task::spawn_blocking(move || Console::new(&config, &store, &clock, appender, known));
+    let (appender, bell) = (appender.clone(), bell.clone());
+    let console =
+        tokio::task::spawn_blocking(move || Console::new(&config, &store, &clock, appender, bell, known));
     Ok(console.await.map_err(io::Error::other)??)
 }
 

@@ -32,6 +32,12 @@ pub enum Kind {
     BenefitWithdrawn,
     /// What INPS refused of a benefit was sent again.
     BenefitResent,
+    /// A file of benefits was loaded, to be looked through.
+    FileLoaded,
+    /// A file of benefits was withdrawn before it was published.
+    FileWithdrawn,
+    /// It was kept which fields the columns of an ente's files contain.
+    MappingSaved,
     /// An import of benefits began.
     ImportBegun,
     /// An import of benefits ended: `count` says how many records were taken.
@@ -67,13 +73,16 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::BenefitViewed,
         Self::BenefitsListed,
         Self::BenefitsExported,
         Self::BenefitChanged,
         Self::BenefitWithdrawn,
         Self::BenefitResent,
+        Self::FileLoaded,
+        Self::FileWithdrawn,
+        Self::MappingSaved,
         Self::ImportBegun,
         Self::ImportEnded,
         Self::ApiKeyAdded,
@@ -101,6 +110,9 @@ impl Kind {
             Self::BenefitChanged => "benefit_changed",
             Self::BenefitWithdrawn => "benefit_withdrawn",
             Self::BenefitResent => "benefit_resent",
+            Self::FileLoaded => "file_loaded",
+            Self::FileWithdrawn => "file_withdrawn",
+            Self::MappingSaved => "mapping_saved",
             Self::ImportBegun => "import_begun",
             Self::ImportEnded => "import_ended",
             Self::ApiKeyAdded => "api_key_added",

@@ -1,6 +1,7 @@
 //! `import` and `check`: files in, flows or refusals out.
 
 use std::io::{IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -18,7 +19,7 @@ use crate::config::{self, Config, EService};
 use crate::import::{self, Destination, ImportError, Listeners, Summary};
 use crate::intake::report::{Entry, Report};
 use crate::intake::{Format, Mapping, MappingError, Options};
-use crate::registry::{RefusedInsertions, Registry};
+use crate::registry::{Forecast, RefusedInsertions, Registry};
 use crate::siuss::notice::Severity;
 use crate::siuss::rules::Rulebook;
 use crate::siuss::tables::{Comuni, TableError};
@@ -47,7 +48,7 @@ pub(crate) struct Args {
     /// The e-service into whose feed they go; needed when several carry the ente.
     #[arg(long, value_name = "NAME")]
     eservice: Option<String>,
-    /// Judge the records and publish nothing.
+    /// Judge the records, say what would be published, and publish nothing.
     #[arg(long)]
     dry_run: bool,
 }
@@ -105,18 +106,19 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
     store.migrate()?;
     let rulebook = codes::rulebook(&config, &store)?;
     let mut summary = Summary::default();
-    let mut import = |destination: &Destination<'_>| {
-        args.source.import(&args.files, &args.ente, &rulebook, destination, &mut summary)
+    let mut import = |mut destination: Destination<'_>| {
+        args.source.import(&args.files, &args.ente, &rulebook, &mut destination, &mut summary)
     };
-    if args.dry_run {
-        return import(&Destination::Nowhere);
-    }
     let id = store.register_eservice(&eservice.name)?;
     let refused = RefusedInsertions::of(eservice.cancel_refused);
-    let registry = Registry::new(store.clone(), Clock::System).with_refused(refused);
+    let registry = &Registry::new(store.clone(), Clock::System).with_refused(refused);
+    if args.dry_run {
+        let forecast = Forecast::default();
+        return import(Destination::Forecast { registry, eservice: id, ente: &ente, forecast });
+    }
     let actor = operator();
     action::record(&store, &Clock::System, [Action::new(&actor, Kind::ImportBegun).of(id)])?;
-    let done = import(&Destination::Feed { registry: &registry, eservice: id, ente: &ente });
+    let done = import(Destination::Feed { registry, eservice: id, ente: &ente });
     let outcome = if done.is_ok() { Outcome::Done } else { Outcome::Failed };
     let ended = Action::new(&actor, Kind::ImportEnded).of(id).with(outcome);
     let taken = summary.records.saturating_sub(summary.refused);
@@ -137,7 +139,8 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     if let Some(path) = &args.comuni {
         rulebook.comuni = Some(Comuni::from_csv(&read_table(path)?).map_err(unusable(path))?);
     }
-    args.source.import(&args.files, ente, &rulebook, &Destination::Nowhere, &mut Summary::default())
+    let nowhere = &mut Destination::Nowhere;
+    args.source.import(&args.files, ente, &rulebook, nowhere, &mut Summary::default())
 }
 
 fn print_rules(json: bool) -> Result<ExitCode, CliError> {
@@ -185,7 +188,7 @@ impl Source {
         files: &[PathBuf],
         ente: &str,
         rulebook: &Rulebook,
-        destination: &Destination<'_>,
+        destination: &mut Destination<'_>,
         summary: &mut Summary,
     ) -> Result<ExitCode, CliError> {
         let mapping = match &self.mapping {
@@ -214,6 +217,7 @@ impl Source {
                     }
                 },
                 progress: &|bytes| bar.inc(bytes),
+                batch: &mut |_| ControlFlow::Continue(()),
                 report: report.as_mut(),
             };
             readable |= import::run(path, &options, destination, summary, &mut listeners)
@@ -267,9 +271,14 @@ fn print_summary(summary: &Summary, destination: &Destination<'_>) {
         summary.refused,
         summary.warned
     );
-    if let Destination::Feed { .. } = destination {
+    let flussi = match destination {
+        Destination::Feed { .. } => Some("Flussi pubblicati"),
+        Destination::Forecast { .. } => Some("Flussi che si pubblicherebbero"),
+        Destination::Nowhere => None,
+    };
+    if let Some(flussi) = flussi {
         say!(
-            "Flussi pubblicati: {}. Prestazioni nuove: {}, modificate: {}, invariate: {}, ritirate: {}.",
+            "{flussi}: {}. Prestazioni nuove: {}, modificate: {}, invariate: {}, ritirate: {}.",
             summary.flussi,
             summary.new,
             summary.changed,

@@ -147,6 +147,8 @@ pub struct BackOffice {
     pub trusted_proxies: Vec<String>,
     /// The header in which the ente's identity proxy names the user who is signed in there.
     pub identity_header: Option<String>,
+    /// Megabytes (10⁶ bytes) of a file that staff load.
+    pub upload_megabytes: u16,
     /// Certificate and key; absent: plain HTTP, for loopback or a proxy in front.
     pub tls: Option<Tls>,
 }
@@ -158,6 +160,7 @@ impl Default for BackOffice {
             public_url: None,
             trusted_proxies: Vec::new(),
             identity_header: None,
+            upload_megabytes: 100,
             tls: None,
         }
     }

@@ -1,12 +1,13 @@
-//! A form that was sent: read whole within bounds, its fields by name; and the query of an address, which has the same
-//! form.
+//! A form that was sent: its fields, read whole within bounds, by name, and the file that comes after them, which the
+//! page's handler reads; and the query of an address, which has the same form as fields.
 
 use std::time::Duration;
 
+use actix_multipart::{Field, Multipart};
 use actix_web::HttpRequest;
 use actix_web::http::header;
-use actix_web::web::Payload;
-use futures_util::StreamExt;
+use actix_web::web::{Bytes, Payload};
+use futures_util::{Stream, StreamExt};
 use secrecy::SecretString;
 use tokio::time::timeout;
 
@@ -16,7 +17,7 @@ use super::refusal::Refusal;
 const LARGEST: usize = 256 * 1024;
 /// Fields of a form.
 const MOST_FIELDS: usize = 2_000;
-/// How long a form may take to arrive.
+/// How long a form may take to arrive, and each stretch of its file.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The fields of a form, in their order; a name may stand more than once.
@@ -33,26 +34,49 @@ impl Form {
         if fields.len() > MOST_FIELDS { Err(Refusal::TooLarge) } else { Ok(Self(fields)) }
     }
 
-    /// The form in the body of a request.
-    pub(super) async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Refusal> {
+    /// The form in the body of a request, and where `takes_file` the file that stands behind its fields.
+    pub(super) async fn read(
+        request: &HttpRequest,
+        mut payload: Payload,
+        takes_file: bool,
+    ) -> Result<(Self, Option<Upload>), Refusal> {
         let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let media_type = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+        if takes_file && media_type.eq_ignore_ascii_case("multipart/form-data") {
+            let parts = Multipart::new(request.headers(), payload);
+            return timeout(TIMEOUT, Self::read_parts(parts)).await.map_err(|_| Refusal::Malformed)?;
+        }
         if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(Refusal::Malformed);
         }
         let mut body = Vec::new();
-        let read = async {
-            while let Some(chunk) = payload.next().await {
-                match chunk {
-                    Ok(chunk) if body.len().saturating_add(chunk.len()) <= LARGEST => body.extend(chunk),
-                    Ok(_) => return Err(Refusal::TooLarge),
-                    Err(_) => return Err(Refusal::Malformed),
-                }
+        timeout(TIMEOUT, append(&mut payload, &mut body)).await.map_err(|_| Refusal::Malformed)??;
+        Ok((Self::parse(&body)?, None))
+    }
+
+    async fn read_parts(mut parts: Multipart) -> Result<(Self, Option<Upload>), Refusal> {
+        let mut fields: Vec<(String, String)> = Vec::new();
+        let mut left = LARGEST;
+        while let Some(part) = parts.next().await {
+            let mut part = part.map_err(|_| Refusal::Malformed)?;
+            let name = part.name().unwrap_or_default().to_owned();
+            let file_name = part.content_disposition().and_then(|disposition| {
+                let extended = disposition.get_filename_ext();
+                let extended = extended.map(|name| String::from_utf8_lossy(&name.value).into_owned());
+                extended.or_else(|| disposition.get_filename().map(str::to_owned))
+            });
+            if let Some(name) = file_name {
+                return Ok((Self(fields), Some(Upload { name, part, _parts: parts })));
             }
-            Ok(())
-        };
-        timeout(TIMEOUT, read).await.map_err(|_| Refusal::Malformed)??;
-        Self::parse(&body)
+            let mut value = Vec::new();
+            append(&mut part, &mut value).await?;
+            left = left.checked_sub(name.len() + value.len()).ok_or(Refusal::TooLarge)?;
+            if fields.len() == MOST_FIELDS {
+                return Err(Refusal::TooLarge);
+            }
+            fields.push((name, String::from_utf8(value).map_err(|_| Refusal::Malformed)?));
+        }
+        Ok((Self(fields), None))
     }
 
     /// The field, without blanks around it; empty when it is not there.
@@ -68,6 +92,41 @@ impl Form {
     /// The field as it was typed, to be kept out of sight.
     pub(super) fn secret(&self, name: &str) -> SecretString {
         self.0.iter().find(|(one, _)| one == name).map(|(_, value)| value.clone()).unwrap_or_default().into()
+    }
+}
+
+/// Adds what comes to `body`, within the bounds of a form.
+async fn append<E>(
+    source: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
+    body: &mut Vec<u8>,
+) -> Result<(), Refusal> {
+    while let Some(chunk) = source.next().await {
+        match chunk {
+            Ok(chunk) if body.len().saturating_add(chunk.len()) <= LARGEST => body.extend(chunk),
+            Ok(_) => return Err(Refusal::TooLarge),
+            Err(_) => return Err(Refusal::Malformed),
+        }
+    }
+    Ok(())
+}
+
+/// The file of a form, as it comes.
+pub(super) struct Upload {
+    /// What the browser calls it.
+    pub(super) name: String,
+    part: Field,
+    /// What the part is read from.
+    _parts: Multipart,
+}
+
+impl Upload {
+    /// The next of it; none at its end.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
+        match timeout(TIMEOUT, self.part.next()).await {
+            Ok(Some(Ok(chunk))) => Ok(Some(chunk)),
+            Ok(None) => Ok(None),
+            Ok(Some(Err(_))) | Err(_) => Err(Refusal::Malformed),
+        }
     }
 }
 

@@ -126,7 +126,7 @@ async fn pass(
     console: &Data<Console>,
     visitor: &Rc<Visitor>,
     request: &HttpRequest,
-    mut payload: Payload,
+    payload: Payload,
 ) -> Answer {
     let (page, parameters) = match pages::find(request.method(), request.path()) {
         Found::Page(page, parameters) => (page, parameters),
@@ -135,10 +135,10 @@ async fn pass(
     };
     admit(page, visitor)?;
     let query = Form::parse(request.query_string().as_bytes())?;
-    let mut form = Form::default();
+    let (mut form, mut upload) = (Form::default(), None);
     if page.is_sent {
         same_site(console, request)?;
-        form = Form::read(request, &mut payload).await?;
+        (form, upload) = Form::read(request, payload, page.takes_file).await?;
         if !visitor.id.is_form_token(form.text("gettone")) {
             return Err(Refusal::Forged);
         }
@@ -150,6 +150,7 @@ async fn pass(
         parameters,
         query,
         form,
+        upload,
     };
     (page.handler)(visit).await
 }

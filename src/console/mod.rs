@@ -8,6 +8,7 @@
 mod access;
 mod amministrazione;
 mod assets;
+mod caricamenti;
 mod chart;
 mod cruscotto;
 mod form;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use actix_web::web::{self, Data, ServiceConfig};
 
 use crate::call_log::Appender;
+use crate::caricamenti::Bell;
 use crate::clock::Clock;
 use crate::config::check::Network;
 use crate::config::{Config, EService};
@@ -50,6 +52,8 @@ pub struct Console {
     clock: Clock,
     appender: Appender,
     registry: Registry,
+    /// Tells who works on loaded files that there is one.
+    bell: Bell,
     door: Door,
     eservices: Vec<Served>,
     proxies: Vec<Network>,
@@ -65,6 +69,7 @@ impl Console {
         store: &Store,
         clock: &Clock,
         appender: Appender,
+        bell: Bell,
         eservices: Vec<Served>,
     ) -> Result<Self, PasswordError> {
         let back_office = &config.back_office;
@@ -73,6 +78,7 @@ impl Console {
             store: store.clone(),
             clock: clock.clone(),
             appender,
+            bell,
             registry: Registry::new(store.clone(), clock.clone()),
             door: Door::new(store.clone(), clock.clone())?,
             eservices,

@@ -7,7 +7,7 @@ use futures_util::future::LocalBoxFuture;
 
 use super::refusal::Refusal;
 use super::visit::Visit;
-use super::{access, amministrazione, cruscotto};
+use super::{access, amministrazione, caricamenti, cruscotto};
 use crate::staff::{Role, Roles};
 
 /// What a handler gives.
@@ -47,18 +47,25 @@ pub struct Page {
     pub access: Access,
     /// Whether it is a form that is sent, not a page that is read.
     pub(super) is_sent: bool,
+    /// Whether a file may come with the form.
+    pub(super) takes_file: bool,
     pub(super) handler: Handler,
 }
 
 impl Page {
     /// A page to read.
     pub(super) const fn get(path: &'static str, access: Access, handler: Handler) -> Self {
-        Self { path, access, is_sent: false, handler }
+        Self { path, access, is_sent: false, takes_file: false, handler }
     }
 
     /// A form that is sent.
     pub(super) const fn post(path: &'static str, access: Access, handler: Handler) -> Self {
-        Self { path, access, is_sent: true, handler }
+        Self { path, access, is_sent: true, takes_file: false, handler }
+    }
+
+    /// A form that is sent with a file.
+    pub(super) const fn post_file(path: &'static str, access: Access, handler: Handler) -> Self {
+        Self { path, access, is_sent: true, takes_file: true, handler }
     }
 
     /// The method that it answers to; a page that is read answers to HEAD too.
@@ -103,7 +110,8 @@ pub(super) struct Section {
 }
 
 /// Every part, in the order of the menu.
-const SECTIONS: &[&Section] = &[&cruscotto::SECTION, &amministrazione::SECTION, &access::SECTION];
+const SECTIONS: &[&Section] =
+    &[&cruscotto::SECTION, &caricamenti::SECTION, &amministrazione::SECTION, &access::SECTION];
 
 /// Every page.
 pub fn all() -> impl Iterator<Item = &'static Page> {

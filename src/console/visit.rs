@@ -8,7 +8,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::Data;
 use askama::Template;
 
-use super::form::Form;
+use super::form::{Form, Upload};
 use super::frame::Frame;
 use super::pages::Answer;
 use super::refusal::Refusal;
@@ -51,6 +51,8 @@ pub(super) struct Visit {
     pub(super) query: Form,
     /// The form that was sent; empty where none is.
     pub(super) form: Form,
+    /// The file that comes with it, of which nothing was read yet.
+    pub(super) upload: Option<Upload>,
 }
 
 impl Visit {

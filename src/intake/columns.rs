@@ -74,6 +74,8 @@ const LISTS: &[(&str, Owner, &str)] = &[
 #[derive(Debug)]
 pub(super) struct Columns(Vec<Column>);
 
+/// Unknown names of a header after which no further are looked for: whoever has as many means another kind of file.
+pub const MOST_UNKNOWN: usize = 100;
 /// Faults of a header that are told one by one.
 const MOST_FAULTS: usize = 20;
 
@@ -228,12 +230,39 @@ fn column<'a>(name: &'a str, mapping: &'a Mapping) -> Result<Column, &'a str> {
     Ok(column)
 }
 
+/// The names in `header` that are no field's, each once.
+pub(super) fn unknown_names<'a>(header: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let nothing = Mapping::default();
+    let mut names: Vec<String> = Vec::new();
+    for name in header.map(str::trim) {
+        if column(name, &nothing).is_err() && !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+            if names.len() > MOST_UNKNOWN {
+                break;
+            }
+        }
+    }
+    names
+}
+
+/// Every field that a column can contain: its name, and its id in the layout of the mass upload.
+pub fn fields() -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
+    let ps = PS.iter().flat_map(|(_, fields)| fields.iter().map(|field| (field.name, field.bx)));
+    // What both kinds of record have is told once.
+    let shared = |name: &str| PS.iter().any(|(_, fields)| fields.iter().any(|field| field.name == name));
+    let sinba = fields::SINBA.iter().filter(move |field| !shared(field.name)).map(|field| (field.name, None));
+    ps.chain(sinba).chain(LISTS.iter().map(|(name, ..)| (*name, None)))
+}
+
+/// The field whose name is nearest to `name`, if any is near enough to be meant.
+#[must_use]
+pub fn nearest_field(name: &str) -> Option<&'static str> {
+    let known: Vec<&str> = fields().map(|(name, _)| name).collect();
+    fields::nearest(name, &known)
+}
+
 fn unknown(name: &str, field: &str) -> Notice {
-    let mut known: Vec<&str> =
-        PS.iter().flat_map(|(_, fields)| fields.iter().map(|field| field.name)).collect();
-    known.extend(fields::SINBA.iter().map(|field| field.name));
-    known.extend(LISTS.iter().map(|(name, ..)| *name));
-    let remedy = match fields::nearest(field, &known) {
+    let remedy = match nearest_field(field) {
         Some(near) => format!("Forse è {near}: correggere l'intestazione, o dirlo nel file di mappatura."),
         None => "Togliere la colonna, o dire nel file di mappatura quale campo contiene.".to_owned(),
     };

@@ -8,7 +8,7 @@ use crate::siuss::notice::{Notice, Rule, Severity};
 use crate::siuss::rules::Rulebook;
 
 use super::Taken;
-use super::columns::{Columns, HEADER};
+use super::columns::{self, Columns, HEADER};
 use super::mapping::Mapping;
 
 pub(super) static ROW: Rule = Rule {
@@ -33,23 +33,7 @@ pub(super) struct Rows<'a, R> {
 impl<'a, R: Read> Rows<'a, R> {
     /// Reads the header of `source`, UTF-8.
     pub(super) fn new(source: R, mapping: &Mapping, rulebook: &'a Rulebook) -> Result<Self, Vec<Notice>> {
-        let mut source = BufReader::with_capacity(64 * 1024, source);
-        let start = source.fill_buf().map_err(|error| vec![super::unreadable(&error)])?;
-        let delimiter = delimiter(start);
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            // A carriage return before the line feed is trimmed with the value: taken for a terminator of its own, it
-            // would put the line feed, and the count of lines, into the next row.
-            .terminator(csv::Terminator::Any(b'\n'))
-            .has_headers(false)
-            .flexible(true)
-            .from_reader(Bounded { source, left: LONGEST_ROW });
-        let mut record = StringRecord::new();
-        match reader.read_record(&mut record) {
-            Ok(true) => {}
-            Ok(false) => return Err(vec![empty()]),
-            Err(error) => return Err(vec![unreadable_row(1, &error)]),
-        }
+        let (reader, record) = begin(source)?;
         let columns = Columns::read(record.iter(), mapping, rulebook.pseudonyms.is_some())?;
         Ok(Self { reader, columns, rulebook, record, ended: false })
     }
@@ -63,6 +47,33 @@ impl<'a, R: Read> Rows<'a, R> {
         }
         let (element, notices) = self.columns.element(line, self.record.iter());
         Taken::judge(element, notices, self.rulebook)
+    }
+}
+
+/// The columns of `source`, UTF-8, that are no field's by their own names.
+pub(super) fn unknown_columns(source: impl Read) -> Result<Vec<String>, Vec<Notice>> {
+    let (_, header) = begin(source)?;
+    Ok(columns::unknown_names(header.iter()))
+}
+
+/// A reader behind the header of `source`, and the header.
+fn begin<R: Read>(source: R) -> Result<(csv::Reader<Bounded<R>>, StringRecord), Vec<Notice>> {
+    let mut source = BufReader::with_capacity(64 * 1024, source);
+    let start = source.fill_buf().map_err(|error| vec![super::unreadable(&error)])?;
+    let delimiter = delimiter(start);
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        // A carriage return before the line feed is trimmed with the value: taken for a terminator of its own, it
+        // would put the line feed, and the count of lines, into the next row.
+        .terminator(csv::Terminator::Any(b'\n'))
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(Bounded { source, left: LONGEST_ROW });
+    let mut record = StringRecord::new();
+    match reader.read_record(&mut record) {
+        Ok(true) => Ok((reader, record)),
+        Ok(false) => Err(vec![empty()]),
+        Err(error) => Err(vec![unreadable_row(1, &error)]),
     }
 }
 

@@ -1,6 +1,6 @@
-//! The mapping file: which field a column of another name contains.
+//! Which field a column of another name contains.
 //!
-//! TOML, one line for each column: `"Cod. fiscale" = "CodiceFiscale"`. The right side is the name of an attribute or
+//! In a file: TOML, one line for each column: `"Cod. fiscale" = "CodiceFiscale"`. The right side is the name of an attribute or
 //! its BX id; an empty one says to ignore the column.
 
 use std::collections::BTreeMap;
@@ -25,7 +25,18 @@ impl Mapping {
     /// Reads the mapping file at `path`.
     pub fn load(path: &Path) -> Result<Self, MappingError> {
         let table: BTreeMap<String, String> = toml::from_str(&std::fs::read_to_string(path)?)?;
-        Ok(Self(table.into_iter().map(|(column, field)| (column.trim().to_lowercase(), field)).collect()))
+        Ok(Self::new(table))
+    }
+
+    /// The mapping that says which field each column contains.
+    pub fn new(columns: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(columns.into_iter().map(|(column, field)| (column.trim().to_lowercase(), field)).collect())
+    }
+
+    /// Whether it says something of the column called `name`.
+    #[must_use]
+    pub fn knows(&self, name: &str) -> bool {
+        self.field(name).is_some()
     }
 
     /// The field that the column called `name` contains, if the mapping says so.

@@ -26,6 +26,7 @@ use crate::siuss::split;
 
 use repeated::Seen;
 
+pub use columns::{MOST_UNKNOWN, fields, nearest_field};
 pub use json::{from_json, to_json};
 pub use mapping::{Mapping, MappingError};
 
@@ -48,15 +49,22 @@ pub enum Format {
 }
 
 impl Format {
+    /// The form that the extension of a file's name tells.
+    #[must_use]
+    pub fn of_name(name: &Path) -> Option<Self> {
+        let extension = name.extension().and_then(|extension| extension.to_str())?.to_ascii_lowercase();
+        match extension.as_str() {
+            "csv" => Some(Self::Csv),
+            "xml" => Some(Self::Xml),
+            "json" | "jsonl" | "ndjson" => Some(Self::Json),
+            _ => None,
+        }
+    }
+
     /// The form of the file at `path`: by its extension, else by its first character.
     fn of(path: &Path, file: &mut File) -> io::Result<Self> {
-        let extension =
-            path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
-        match extension.as_deref() {
-            Some("csv") => return Ok(Self::Csv),
-            Some("xml") => return Ok(Self::Xml),
-            Some("json" | "jsonl" | "ndjson") => return Ok(Self::Json),
-            _ => {}
+        if let Some(format) = Self::of_name(path) {
+            return Ok(format);
         }
         let mut start = [0; 64];
         let count = file.read(&mut start)?;
@@ -227,6 +235,14 @@ pub fn read_from<'a, R: Read + Seek + 'a>(
     };
     let (mut seen, rulebook) = (Seen::default(), options.rulebook);
     Ok(Box::new(taken.map(move |taken| seen.look(taken, rulebook))))
+}
+
+/// The columns of a CSV that are no field's by their own names, in their order, each once: [`MOST_UNKNOWN`] and one at
+/// most.
+pub fn unknown_columns(mut source: impl Read + Seek) -> Result<Vec<String>, Vec<Notice>> {
+    let cannot_read = |error: io::Error| vec![unreadable(&error)];
+    let encoding = decode::csv_encoding(&mut source).map_err(cannot_read)??;
+    csv::unknown_columns(decode::Decoded::new(source, encoding))
 }
 
 /// What is said of a file that cannot be read.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::siuss::notice::{Notice, Severity};
 
@@ -57,15 +57,51 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// A report on its way to a file, written as the import goes.
+/// An entry that was kept.
+#[derive(Debug, Deserialize)]
+pub struct Kept {
+    line: u64,
+    rule: String,
+    severity: Severity,
+    field: String,
+    bx: Option<String>,
+    value: String,
+    message: String,
+    remedy: String,
+    #[serde(rename = "ProtocolloDomanda")]
+    protocollo_domanda: Option<String>,
+    #[serde(rename = "IDBeneficiario")]
+    id_beneficiario: Option<String>,
+}
+
+impl Kept {
+    /// It, as it was.
+    #[must_use]
+    pub fn entry(&self) -> Entry<'_> {
+        Entry {
+            line: self.line,
+            rule: &self.rule,
+            severity: self.severity,
+            field: &self.field,
+            bx: self.bx.as_deref(),
+            value: &self.value,
+            message: &self.message,
+            remedy: &self.remedy,
+            protocollo_domanda: self.protocollo_domanda.as_deref(),
+            id_beneficiario: self.id_beneficiario.as_deref(),
+        }
+    }
+}
+
+/// A report on its way to a file or elsewhere, written as the import goes.
 #[derive(Debug)]
-pub enum Report {
+pub enum Report<W: Write = BufWriter<File>> {
     /// A table, safe to open in a spreadsheet.
-    Csv(Box<csv::Writer<File>>),
+    Csv(Box<csv::Writer<W>>),
     /// An array of objects.
     Json {
-        /// The file.
-        out: BufWriter<File>,
+        /// Where to.
+        out: W,
         /// Whether an entry was written.
         begun: bool,
     },
@@ -79,11 +115,21 @@ impl Report {
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path)?;
-        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
-            return Ok(Self::Json { out: BufWriter::new(file), begun: false });
-        }
-        let mut out = csv::WriterBuilder::new().delimiter(b';').from_writer(file);
+        let out = BufWriter::new(options.open(path)?);
+        let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+        if is_json { Ok(Self::json(out)) } else { Self::csv(out) }
+    }
+}
+
+impl<W: Write> Report<W> {
+    /// A report that is an array of objects.
+    pub fn json(out: W) -> Self {
+        Self::Json { out, begun: false }
+    }
+
+    /// A report that is a table.
+    pub fn csv(out: W) -> io::Result<Self> {
+        let mut out = csv::WriterBuilder::new().delimiter(b';').from_writer(out);
         out.write_record([
             "line",
             "rule",
@@ -122,6 +168,14 @@ impl Report {
                 out.write_all(if std::mem::replace(begun, true) { b",\n" } else { b"[\n" })?;
                 serde_json::to_writer(out, entry).map_err(io::Error::from)
             }
+        }
+    }
+
+    /// Hands on what was written so far.
+    pub fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Csv(out) => out.flush(),
+            Self::Json { out, .. } => out.flush(),
         }
     }
 

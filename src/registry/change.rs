@@ -2,8 +2,9 @@
 
 use diesel::prelude::*;
 
+use super::forecast::Forecast;
 use super::plan::{Keys, Outcome, Plan};
-use super::publish::publish;
+use super::publish::{self, publish};
 use super::{Fingerprint, Published, RefusedInsertions, tipo_of};
 use crate::clock::Clock;
 use crate::siuss::record::{EnteErogatore, Record, TipoFlusso};
@@ -43,10 +44,23 @@ impl<'a> Register<'a> {
         feed: &Feed<'_>,
     ) -> Result<Vec<Published>, StoreError> {
         let identities: Vec<Fingerprint> = self.keys.iter().map(|keys| keys.identity).collect();
-        publish(connection, feed, &identities, |plan| {
-            let records = self.records.iter().zip(&self.keys);
-            records.map(|(record, keys)| (keys.identity, plan.add(record, keys))).collect()
-        })
+        publish(connection, feed, &identities, |plan| self.plan(plan))
+    }
+
+    /// What [`Register::publish`] would give after what `earlier` foresees; nothing is written.
+    pub(super) fn foresee(
+        &self,
+        connection: &mut AnyConnection,
+        feed: &Feed<'_>,
+        earlier: &mut Forecast,
+    ) -> Result<Vec<Published>, StoreError> {
+        let identities: Vec<Fingerprint> = self.keys.iter().map(|keys| keys.identity).collect();
+        publish::foresee(connection, feed, &identities, earlier, |plan| self.plan(plan))
+    }
+
+    fn plan(&self, plan: &mut Plan<'a>) -> Vec<(Fingerprint, Outcome)> {
+        let records = self.records.iter().zip(&self.keys);
+        records.map(|(record, keys)| (keys.identity, plan.add(record, keys))).collect()
     }
 
     /// Publishes them in the place of the benefit with this id; none if there is no such benefit of the ente. A

@@ -9,6 +9,7 @@ pub(crate) mod change;
 mod esiti;
 mod feed;
 mod figures;
+mod forecast;
 pub(crate) mod gap;
 mod held;
 mod history;
@@ -34,6 +35,7 @@ pub(crate) use change::Feed;
 pub use esiti::{CodiceEsito, EsitiStored, Esito};
 pub use feed::PublishedFlusso;
 pub(crate) use figures::heads;
+pub use forecast::Forecast;
 pub use gap::{Gap, Noticed, TOLERANCE_MS};
 pub use history::{EsitoSeen, FlussoSeen, Found, Lookup, Payload, Stato, StatoFlusso};
 pub use refused::{Refused, RefusedFilter, RefusedPage};
@@ -139,6 +141,21 @@ impl Registry {
         let feed = Feed { following, ..self.feed(eservice, ente) };
         let published = self.store.write(|connection| change.publish(connection, &feed))?;
         Ok(published.into_iter().map(|published| published.verdict).collect())
+    }
+
+    /// What [`Registry::publish`] would make of `records` after all that `earlier` foresees, which this is added to.
+    /// Nothing is published: the flows of the verdicts are called by their places, from 0. Blocks.
+    pub fn foresee(
+        &self,
+        eservice: EserviceId,
+        ente: &EnteErogatore,
+        records: &[Record],
+        earlier: &mut Forecast,
+    ) -> Result<Vec<Verdict>, StoreError> {
+        let change = change::Register::new(records);
+        let foreseen =
+            self.store.read(|connection| change.foresee(connection, &self.feed(eservice, ente), earlier))?;
+        Ok(foreseen.into_iter().map(|foreseen| foreseen.verdict).collect())
     }
 
     /// Withdraws the benefit of `ente` with this id; none if there is no such benefit. Blocks.

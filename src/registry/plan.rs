@@ -37,7 +37,7 @@ pub(super) enum Flow {
 }
 
 /// A benefit, as the plan leaves it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Benefit<'a> {
     /// Its id, if the registry held it before.
     pub(super) id: Option<i64>,

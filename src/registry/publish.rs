@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use diesel::prelude::*;
 use jiff::Timestamp;
 
+use super::forecast::Forecast;
 use super::plan::{Content, Flow, Outcome, Plan, PlannedFlow, Stato};
 use super::riepilogo::{self, Part};
 use super::rows::{ACTIVE, FlussoRow, PrestazioneRow, WITHDRAWN};
@@ -44,6 +45,25 @@ pub(super) fn publish<'a>(
     riepilogo::published(connection, eservice, erogatore.codice.as_str(), &plan, &timestamps)?;
     let ids = insert(connection, eservice, erogatore, &plan, &written, &timestamps, now.as_millisecond())?;
     published(outcomes, &plan, &names, &ids)
+}
+
+/// What [`publish`] would give, which writes nothing here: flows are called by their places in the plan. What `earlier`
+/// foresees counts as done, and gains what this would do.
+pub(super) fn foresee<'a>(
+    connection: &mut AnyConnection,
+    feed: &Feed<'_>,
+    identities: &[Fingerprint],
+    earlier: &mut Forecast,
+    decide: impl FnOnce(&mut Plan<'a>) -> Vec<(Fingerprint, Outcome)>,
+) -> Result<Vec<Published>, StoreError> {
+    let mut held = held::held(connection, feed.eservice, feed.erogatore, identities, feed.refused)?;
+    held.extend(identities.iter().filter_map(|identity| earlier.get(*identity)));
+    let mut plan = Plan::new(held);
+    let outcomes = decide(&mut plan);
+    let names: Vec<String> = (0..plan.flows.len()).map(|place| place.to_string()).collect();
+    let foreseen = published(outcomes, &plan, &names, &HashMap::new())?;
+    earlier.add(plan);
+    Ok(foreseen)
 }
 
 fn published(

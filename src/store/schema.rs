@@ -308,6 +308,55 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    caricamento (id) {
+        id -> BigInt,
+        eservice_id -> BigInt,
+        codice_ente -> Text,
+        file_name -> Text,
+        format -> Text,
+        bytes -> BigInt,
+        stato -> Text,
+        loaded_by -> Text,
+        created_ms -> BigInt,
+        confirmed_by -> Nullable<Text>,
+        ended_ms -> Nullable<BigInt>,
+        colonne -> Text,
+        mapping -> Text,
+        run -> BigInt,
+        beat_ms -> BigInt,
+        bytes_read -> BigInt,
+        figures -> Text,
+    }
+}
+
+diesel::table! {
+    caricamento_parte (caricamento_id, parte) {
+        caricamento_id -> BigInt,
+        parte -> BigInt,
+        content -> Binary,
+    }
+}
+
+diesel::table! {
+    caricamento_pagina (caricamento_id, pagina) {
+        caricamento_id -> BigInt,
+        pagina -> BigInt,
+        entries -> Text,
+    }
+}
+
+diesel::table! {
+    mappatura (eservice_id, codice_ente, name) {
+        eservice_id -> BigInt,
+        codice_ente -> Text,
+        name -> Text,
+        fields -> Text,
+        saved_by -> Text,
+        saved_ms -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     eservice,
     feed_gap,

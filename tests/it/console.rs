@@ -18,6 +18,16 @@ use crate::support::staff::PASSWORD;
 /// Who may do what, stated a second time: method, path, roles. No role at all: whoever is signed in.
 const TABLE: &[(&str, &str, &[Role])] = &[
     ("GET", "/", &[Operatore, Revisore, Amministratore]),
+    ("GET", "/caricamenti", &[Operatore]),
+    ("POST", "/caricamenti", &[Operatore]),
+    ("GET", "/caricamenti/{id}", &[Operatore]),
+    ("GET", "/caricamenti/{id}/stato", &[Operatore]),
+    ("GET", "/caricamenti/{id}/rapporto.csv", &[Operatore]),
+    ("GET", "/caricamenti/{id}/rapporto.json", &[Operatore]),
+    ("POST", "/caricamenti/{id}/colonne", &[Operatore]),
+    ("POST", "/caricamenti/{id}/conferma", &[Operatore]),
+    ("POST", "/caricamenti/{id}/annulla", &[Operatore]),
+    ("POST", "/caricamenti/{id}/riprendi", &[Operatore]),
     ("POST", "/uscita", &[]),
     ("GET", "/utenza/password", &[]),
     ("POST", "/utenza/password", &[]),
@@ -38,7 +48,7 @@ const OPEN: &[(&str, &str)] = &[("GET", "/accesso"), ("POST", "/accesso")];
 
 /// A path of a page, with something in the place of its braces.
 fn concrete(path: &str) -> String {
-    path.replace("{nome}", "nessuno").replace("{eservice}", "prova")
+    path.replace("{nome}", "nessuno").replace("{eservice}", "prova").replace("{id}", "1")
 }
 
 #[test]
@@ -385,6 +395,9 @@ fn every_page_comes_with_its_protection_and_from_here_alone() {
     let database = TestDatabase::new(Backend::Sqlite);
     let app = App::start(&database);
     let visitor = app.signed_in("anna", &Role::ALL);
+    visitor.get("/caricamenti");
+    let loaded = visitor.upload("/caricamenti", &[("ente", "prova:H501")], "a.csv", b"Colonna\n1\n");
+    assert_eq!(loaded.header("location"), Some("/caricamenti/1"), "{loaded:?}");
     let link = Regex::new("(?:src|href|action|data|poster|srcset)=\"([^\"]*)\"").unwrap();
     let inline = Regex::new("(?i)<style|\\sstyle=|\\son[a-z]+=|javascript:|<base|<meta http-equiv").unwrap();
     let mut assets = BTreeSet::new();

@@ -1,5 +1,6 @@
 //! Import from the command line: the samples, the spellings, the refusals, and what must not be swallowed.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -136,7 +137,6 @@ on_both_databases! {
     }
 }
 
-/// A place for commands that need no particular database.
 on_both_databases! {
     fn a_load_faster_than_the_clock_takes_its_timestamps_from_the_unused_time(database) {
         const NOW: i64 = 1_790_000_000_000;
@@ -149,10 +149,11 @@ on_both_databases! {
         let eservice = database.store().register_eservice("prova").unwrap();
         let (ente, mapping, rulebook) = (roma(), Mapping::default(), Rulebook::shipped());
         let options = Options { ente: "H501", format: None, mapping: &mapping, rulebook: &rulebook };
-        let destination = Destination::Feed { registry: &registry, eservice, ente: &ente };
+        let mut destination = Destination::Feed { registry: &registry, eservice, ente: &ente };
         let mut summary = Summary::default();
-        let mut listeners = Listeners { notice: &mut |_| {}, progress: &|_| {}, report: None };
-        import::run(&file, &options, &destination, &mut summary, &mut listeners).unwrap();
+        let batch = &mut |_: &Summary| ControlFlow::Continue(());
+        let mut listeners = Listeners { notice: &mut |_| {}, progress: &|_| {}, batch, report: None };
+        import::run(&file, &options, &mut destination, &mut summary, &mut listeners).unwrap();
         assert_eq!(summary.flussi, 1800, "{summary:?}");
         let timestamps: Vec<i64> = feed(database).iter().map(|flusso| flusso.ts_ms).collect();
         assert!(timestamps.is_sorted_by(|one, next| one < next));
@@ -160,6 +161,7 @@ on_both_databases! {
     }
 }
 
+/// A place for commands that need no particular database.
 fn place() -> (TestDatabase, Place) {
     let database = TestDatabase::new(crate::support::database::Backend::Sqlite);
     let place = Place::new(&database);
@@ -350,7 +352,7 @@ fn reports_follow_the_source_and_are_safe_in_a_spreadsheet() {
 
 #[test]
 fn commands_say_what_they_lack() {
-    let (_database, place) = place();
+    let (database, place) = place();
     place.file("a.csv", table(&[borsa("1")]));
     let unknown = place.run(&["import", "a.csv", "--ente", "Z999"]);
     assert_eq!(unknown.code, 2);
@@ -359,7 +361,8 @@ fn commands_say_what_they_lack() {
     assert_eq!(config.code, 2);
     let dry = place.run(&["import", "a.csv", "--ente", "H501", "--dry-run"]);
     assert_eq!(dry.code, 0);
-    assert!(!dry.stdout.contains("Flussi pubblicati"), "{dry:?}");
+    assert!(dry.stdout.contains("Flussi che si pubblicherebbero: 1. Prestazioni nuove: 1,"), "{dry:?}");
+    assert!(feed(&database).is_empty(), "{dry:?}");
 }
 
 #[test]

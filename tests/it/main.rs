@@ -19,6 +19,7 @@ mod backup;
 mod benefits;
 mod browser;
 mod call_log;
+mod caricamenti;
 mod codes;
 mod config_example;
 mod config_folder;

@@ -11,6 +11,21 @@ use super::app::{Answer, App};
 /// The password of everybody in the tests, once it is their own.
 pub(crate) const PASSWORD: &str = "quattro gatti al sole";
 
+/// The content type of [`multipart`].
+pub(crate) const MULTIPART: &str = "multipart/form-data; boundary=----prova";
+
+/// A form with a file behind its fields, as browsers send it.
+pub(crate) fn multipart(fields: &[(&str, &str)], name: &str, content: &[u8]) -> Vec<u8> {
+    let part = |head: &str| format!("------prova\r\nContent-Disposition: form-data; {head}\r\n");
+    let mut parts: Vec<String> = fields
+        .iter()
+        .map(|(field, value)| part(&format!("name=\"{field}\"")) + "\r\n" + value + "\r\n")
+        .collect();
+    parts.push(part(&format!("name=\"file\"; filename=\"{name}\"")));
+    let body = parts.concat() + "Content-Type: application/octet-stream\r\n\r\n";
+    [body.as_bytes(), content, b"\r\n------prova--\r\n"].concat()
+}
+
 /// Somebody with a browser.
 pub(crate) struct Visitor<'a> {
     app: &'a App,
@@ -67,6 +82,14 @@ impl Visitor<'_> {
             .finish();
         let headers = [("Content-Type", "application/x-www-form-urlencoded")];
         self.send("POST", path, &headers, body.as_bytes())
+    }
+
+    /// Sends a form with a file, and the token of the last page.
+    pub(crate) fn upload(&self, path: &str, fields: &[(&str, &str)], name: &str, content: &[u8]) -> Answer {
+        let token = self.token.borrow().clone();
+        let mut all = vec![("gettone", token.as_str())];
+        all.extend(fields);
+        self.send("POST", path, &[("Content-Type", MULTIPART)], &multipart(&all, name, content))
     }
 
     pub(crate) fn sign_in(&self, name: &str, password: &str) -> Answer {

@@ -1,0 +1,174 @@
+//! Who works on the files that wait: one hand in each process, which takes them e-service by e-service in turn.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
+
+use super::rows;
+use super::run::{self, RunError, Tools};
+use super::{Caricamento, Stato};
+use crate::call_log::Actor;
+use crate::call_log::action::{self, Action, Kind, Outcome, Way};
+use crate::clock::Clock;
+use crate::codes::RulesInForce;
+use crate::config::EService;
+use crate::import::ImportError;
+use crate::store::{EserviceId, Store, StoreError};
+
+/// How often it is looked whether another instance left something to do.
+const TICK: Duration = Duration::from_secs(10);
+/// How often what is too old is dropped.
+const SWEEP: Duration = Duration::from_secs(60 * 60);
+
+/// Tells the worker of this process that there is something to do.
+#[derive(Clone, Debug, Default)]
+pub struct Bell(Arc<Notify>);
+
+impl Bell {
+    /// There is something to do.
+    pub fn ring(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// The worker of this process.
+#[derive(Debug)]
+pub struct Worker {
+    task: JoinHandle<()>,
+    stop: Arc<AtomicBool>,
+    bell: Bell,
+}
+
+#[derive(Clone)]
+struct Hand {
+    store: Store,
+    clock: Clock,
+    rules: Arc<RulesInForce>,
+    eservices: Arc<Vec<(EserviceId, EService)>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Worker {
+    /// Starts it, for the files of these e-services. Needs a tokio runtime.
+    #[must_use]
+    pub fn start(
+        store: Store,
+        clock: Clock,
+        rules: Arc<RulesInForce>,
+        eservices: Vec<(EserviceId, EService)>,
+        bell: Bell,
+    ) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let hand = Hand { store, clock, rules, eservices: Arc::new(eservices), stop: Arc::clone(&stop) };
+        Self { task: tokio::spawn(hand.work(bell.clone())), stop, bell }
+    }
+
+    /// Stops it: what it is at counts as interrupted, and can be begun again.
+    pub async fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.bell.ring();
+        if self.task.await.is_err() {
+            tracing::error!("the work on loaded files ended badly");
+        }
+    }
+}
+
+impl Hand {
+    async fn work(self, bell: Bell) {
+        let mut swept: Option<Instant> = None;
+        while !self.stops() {
+            let sweeps = swept.is_none_or(|last| last.elapsed() >= SWEEP);
+            let hand = self.clone();
+            let round = spawn_blocking(move || {
+                let worked = hand.round();
+                if sweeps {
+                    hand.sweep();
+                }
+                worked
+            });
+            if sweeps {
+                swept = Some(Instant::now());
+            }
+            if !round.await.unwrap_or(false) && !self.stops() {
+                // Whether it rang or not: there may be something.
+                let _ = timeout(TICK, bell.0.notified()).await;
+            }
+        }
+    }
+
+    fn stops(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn sweep(&self) {
+        let now_ms = self.clock.now_ms();
+        if let Err(error) = self.store.write_bounded(move |connection| rows::sweep(connection, now_ms)) {
+            tracing::warn!(%error, "loaded files that are too old cannot be dropped");
+        }
+    }
+
+    /// One file of each e-service that has one waiting; whether there was any.
+    fn round(&self) -> bool {
+        let mut worked = false;
+        for (id, eservice) in self.eservices.iter() {
+            if self.stops() {
+                break;
+            }
+            let (id, now_ms) = (*id, self.clock.now_ms());
+            let claimed = match self.store.read_bounded(move |connection| rows::waits(connection, id)) {
+                Ok(true) => self.store.write_bounded(move |connection| rows::claim(connection, id, now_ms)),
+                Ok(false) => Ok(None),
+                Err(error) => Err(error),
+            };
+            match claimed {
+                Ok(Some(job)) => {
+                    self.deal_with(eservice, &job);
+                    worked = true;
+                }
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, "it is not known which loaded files wait"),
+            }
+        }
+        worked
+    }
+
+    fn deal_with(&self, eservice: &EService, job: &Caricamento) {
+        let stop = || self.stops();
+        let tools = Tools { store: &self.store, clock: &self.clock, rules: &self.rules, stop: &stop };
+        let done = run::run(&tools, eservice, job);
+        let (outcome, taken) = match &done {
+            Ok(Some(summary)) => (Outcome::Done, summary.records.saturating_sub(summary.refused)),
+            Ok(None) => return,
+            Err(error) => {
+                if !matches!(error, RunError::Import(ImportError::Stopped)) {
+                    tracing::error!(upload = job.id, %error, "a loaded file was not dealt with to its end");
+                }
+                (Outcome::Failed, 0)
+            }
+        };
+        if let Err(error) = self.end(job, outcome, taken) {
+            tracing::error!(upload = job.id, %error, "the end of an import is not in the log");
+        }
+    }
+
+    fn end(&self, job: &Caricamento, outcome: Outcome, taken: u64) -> Result<(), StoreError> {
+        let (job, clock) = (job.clone(), self.clock.clone());
+        self.store.write_bounded(move |connection| {
+            if outcome == Outcome::Failed {
+                rows::release(connection, &job)?;
+            }
+            if job.stato == Stato::Pubblicazione {
+                let user = job.confirmed_by.clone().unwrap_or_default();
+                let actor = Actor { user, way: Way::Console, client_ip: None };
+                let ended = Action::new(&actor, Kind::ImportEnded).of(job.eservice).with(outcome);
+                let ended = ended.saying(format!("caricamento={}", job.id)).counting(taken);
+                action::record_in(connection, &clock, [ended])?;
+            }
+            Ok(())
+        })
+    }
+}
