@@ -26,7 +26,7 @@ pub enum Kind {
     BenefitsListed,
     /// Benefits were written to a file.
     BenefitsExported,
-    /// A benefit was corrected.
+    /// A benefit was written by hand, or corrected.
     BenefitChanged,
     /// A benefit was withdrawn.
     BenefitWithdrawn,

@@ -15,6 +15,7 @@ mod form;
 mod frame;
 pub mod gate;
 pub mod pages;
+mod prestazioni;
 mod refusal;
 mod secret;
 mod text;
@@ -27,9 +28,11 @@ use actix_web::web::{self, Data, ServiceConfig};
 use crate::call_log::Appender;
 use crate::caricamenti::Bell;
 use crate::clock::Clock;
+use crate::codes::RulesInForce;
 use crate::config::check::Network;
 use crate::config::{Config, EService};
 use crate::registry::Registry;
+use crate::siuss::rules::Rulebook;
 use crate::staff::door::Door;
 use crate::staff::password::PasswordError;
 use crate::store::{EserviceId, Store};
@@ -54,6 +57,7 @@ pub struct Console {
     registry: Registry,
     /// Tells who works on loaded files that there is one.
     bell: Bell,
+    rules: Arc<RulesInForce>,
     door: Door,
     eservices: Vec<Served>,
     proxies: Vec<Network>,
@@ -80,11 +84,21 @@ impl Console {
             appender,
             bell,
             registry: Registry::new(store.clone(), clock.clone()),
+            rules: Arc::new(RulesInForce::new(config, store.clone())),
             door: Door::new(store.clone(), clock.clone())?,
             eservices,
             proxies: back_office.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect(),
             secure: back_office.tls.is_some() || https,
             config: config.clone(),
+        })
+    }
+
+    /// What records are judged by at this moment.
+    async fn rules(&self) -> Result<Arc<Rulebook>, refusal::Refusal> {
+        let rules = Arc::clone(&self.rules);
+        self.blocking(move || rules.get()).await?.map_err(|error| {
+            tracing::error!(%error, "the rules cannot be read");
+            refusal::Refusal::Unavailable
         })
     }
 

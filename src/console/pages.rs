@@ -7,7 +7,7 @@ use futures_util::future::LocalBoxFuture;
 
 use super::refusal::Refusal;
 use super::visit::Visit;
-use super::{access, amministrazione, caricamenti, cruscotto};
+use super::{access, amministrazione, caricamenti, cruscotto, prestazioni};
 use crate::staff::{Role, Roles};
 
 /// What a handler gives.
@@ -110,8 +110,13 @@ pub(super) struct Section {
 }
 
 /// Every part, in the order of the menu.
-const SECTIONS: &[&Section] =
-    &[&cruscotto::SECTION, &caricamenti::SECTION, &amministrazione::SECTION, &access::SECTION];
+const SECTIONS: &[&Section] = &[
+    &cruscotto::SECTION,
+    &caricamenti::SECTION,
+    &prestazioni::SECTION,
+    &amministrazione::SECTION,
+    &access::SECTION,
+];
 
 /// Every page.
 pub fn all() -> impl Iterator<Item = &'static Page> {

@@ -356,7 +356,7 @@ impl Row {
 }
 
 /// `value` as XML writes it: the two forms of a date, the comma of decimals.
-fn canonical(kind: Kind, value: &str) -> String {
+pub(crate) fn canonical(kind: Kind, value: &str) -> String {
     match kind {
         Kind::Number if !value.contains('.') => value.replacen(',', ".", 1),
         Kind::Text | Kind::Number => value.to_owned(),

@@ -26,6 +26,7 @@ use crate::siuss::split;
 
 use repeated::Seen;
 
+pub(crate) use columns::canonical;
 pub use columns::{MOST_UNKNOWN, fields, nearest_field};
 pub use json::{from_json, to_json};
 pub use mapping::{Mapping, MappingError};
@@ -180,6 +181,12 @@ impl Taken {
         }
         Self { line, label, records, notices }
     }
+}
+
+/// Judges a record that somebody wrote here, without a file.
+#[must_use]
+pub fn judge(element: Element, rulebook: &Rulebook) -> Taken {
+    Taken::judge(element, Vec::new(), rulebook)
 }
 
 /// How to read a source.

@@ -109,13 +109,22 @@ fn one<'a>(
     Ok(published.pop())
 }
 
-/// The identity and kind of the ente's benefit with this id, once the feed is locked.
+/// [`held`], once the feed is locked.
 fn locked(
     connection: &mut AnyConnection,
     feed: &Feed<'_>,
     id: i64,
 ) -> Result<Option<(Fingerprint, TipoFlusso)>, StoreError> {
     sequencer::lock(connection, feed.eservice)?;
+    held(connection, feed, id)
+}
+
+/// The identity and kind of the ente's benefit with this id.
+pub(super) fn held(
+    connection: &mut AnyConnection,
+    feed: &Feed<'_>,
+    id: i64,
+) -> Result<Option<(Fingerprint, TipoFlusso)>, StoreError> {
     let row: Option<(Vec<u8>, i16)> = prestazione::table
         .find((feed.eservice.get(), id))
         .filter(prestazione::codice_ente.eq(feed.erogatore.codice.as_str()))

@@ -15,11 +15,13 @@ mod held;
 mod history;
 mod notices;
 mod plan;
+pub(crate) mod preview;
 mod publish;
 mod refused;
 pub mod retention;
 pub mod riepilogo;
 mod rows;
+pub(crate) mod search;
 mod standing;
 mod status;
 mod told;
@@ -38,8 +40,10 @@ pub(crate) use figures::heads;
 pub use forecast::Forecast;
 pub use gap::{Gap, Noticed, TOLERANCE_MS};
 pub use history::{EsitoSeen, FlussoSeen, Found, Lookup, Payload, Stato, StatoFlusso};
+pub use preview::{Change, Confirmed, Foreseen, Preview};
 pub use refused::{Refused, RefusedFilter, RefusedPage};
 pub use riepilogo::{Mese, Monthly, Standing};
+pub use search::{Listed, Search, SearchPage, Wanted};
 pub use standing::{Case, RefusedInsertions};
 pub use status::Counts;
 pub use unknown::UnknownEsito;
@@ -315,7 +319,8 @@ impl Registry {
 }
 
 impl Registry {
-    fn feed<'a>(&'a self, eservice: EserviceId, erogatore: &'a EnteErogatore) -> Feed<'a> {
+    /// Where and how it publishes benefits of `erogatore`.
+    pub(crate) fn feed<'a>(&'a self, eservice: EserviceId, erogatore: &'a EnteErogatore) -> Feed<'a> {
         Feed { eservice, erogatore, clock: &self.clock, refused: self.refused, following: 0 }
     }
 }

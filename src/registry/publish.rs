@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::forecast::Forecast;
 use super::plan::{Content, Flow, Outcome, Plan, PlannedFlow, Stato};
+use super::preview::Foreseen;
 use super::riepilogo::{self, Part};
 use super::rows::{ACTIVE, FlussoRow, PrestazioneRow, WITHDRAWN};
 use super::{Feed, Fingerprint, PLAIN_XML, Published, Verdict, cancellation, gap, held, tipo_number};
@@ -36,7 +37,8 @@ pub(super) fn publish<'a>(
     }
     let now = clock.now();
     let names = names(connection, eservice, erogatore, now, &plan.flows)?;
-    let written = write(connection, eservice, erogatore, &plan, &names)?;
+    let ente_id = ente_id(connection, eservice, erogatore)?;
+    let written = write(connection, eservice, erogatore, ente_id, &plan, &names)?;
     // What INPS refused is withdrawn without a flow.
     let timestamps: Vec<i64> = match u32::try_from(plan.flows.len()).ok().and_then(NonZeroU32::new) {
         Some(count) => sequence.reserve(connection, count, following, now.as_millisecond())?.collect(),
@@ -64,6 +66,29 @@ pub(super) fn foresee<'a>(
     let foreseen = published(outcomes, &plan, &names, &HashMap::new())?;
     earlier.add(plan);
     Ok(foreseen)
+}
+
+/// What [`publish`] would give, and the flows as it would write them, which bear their places for names; nothing is
+/// written. The connection may be one that only reads.
+pub(super) fn draft<'a>(
+    connection: &mut AnyConnection,
+    feed: &Feed<'_>,
+    identities: &[Fingerprint],
+    decide: impl FnOnce(&mut Plan<'a>) -> Vec<(Fingerprint, Outcome)>,
+) -> Result<(Vec<Published>, Vec<Foreseen>), StoreError> {
+    /// No row has it.
+    const NO_ENTE: i64 = 0;
+    let Feed { eservice, erogatore, refused, .. } = *feed;
+    let mut plan = Plan::new(held::held(connection, eservice, erogatore, identities, refused)?);
+    let outcomes = decide(&mut plan);
+    let names: Vec<String> = (1..=plan.flows.len()).map(|place| place.to_string()).collect();
+    let written = write(connection, eservice, erogatore, NO_ENTE, &plan, &names)?;
+    let flows = plan.flows.iter().zip(written).map(|(flow, written)| Foreseen {
+        cancels: matches!(flow.content, Content::Cancellation(_)),
+        xml: written.payload,
+    });
+    let flows = flows.collect();
+    Ok((published(outcomes, &plan, &names, &HashMap::new())?, flows))
 }
 
 fn published(
@@ -170,11 +195,11 @@ fn write(
     connection: &mut AnyConnection,
     eservice: EserviceId,
     erogatore: &EnteErogatore,
+    ente_id: i64,
     plan: &Plan<'_>,
     names: &[String],
 ) -> Result<Vec<Written>, StoreError> {
     let sent = sent(connection, eservice, &plan.flows)?;
-    let ente_id = ente_id(connection, eservice, erogatore)?;
     let mut written: Vec<Written> = Vec::with_capacity(names.len());
     for (flow, name) in plan.flows.iter().zip(names) {
         let earlier = |flow: &Flow| match flow {
@@ -348,7 +373,7 @@ fn insert(
                 flusso_ts,
                 created_ms: now_ms,
                 updated_ms: now_ms,
-                codice: part.codice,
+                codice: record.codice(),
                 primo_mese: part.primo_mese,
                 mesi: part.mesi,
                 importo: part.importo,

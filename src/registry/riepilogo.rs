@@ -243,7 +243,8 @@ fn replace(
         .first(connection)?;
     diesel::update(benefit)
         .set((
-            prestazione::codice.eq(&part.codice),
+            // One that is withdrawn adds nothing, and is still looked for by its code.
+            part.codice.as_ref().map(|codice| prestazione::codice.eq(codice)),
             prestazione::primo_mese.eq(part.primo_mese),
             prestazione::mesi.eq(part.mesi),
             prestazione::importo.eq(part.importo),

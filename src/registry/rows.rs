@@ -43,7 +43,7 @@ pub(super) struct PrestazioneRow<'a> {
     pub(super) flusso_ts: i64,
     pub(super) created_ms: i64,
     pub(super) updated_ms: i64,
-    pub(super) codice: Option<String>,
+    pub(super) codice: Option<&'a str>,
     pub(super) primo_mese: Option<i32>,
     pub(super) mesi: Option<i16>,
     pub(super) importo: Option<i64>,

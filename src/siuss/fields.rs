@@ -16,6 +16,8 @@ pub struct Field {
     pub required: bool,
     /// How people write it outside XML.
     pub kind: Kind,
+    /// Its values with their meanings, where they are a closed list.
+    pub codes: &'static [(&'static str, &'static str)],
 }
 
 /// The attributes of `Ente`.
@@ -37,6 +39,13 @@ pub const SINBA: &[Field] = DatiSinba::FIELDS;
 #[must_use]
 pub fn bx(name: &str) -> Option<&'static str> {
     PRESTAZIONE.iter().find(|field| field.name == name).and_then(|field| field.bx)
+}
+
+/// The attribute `name` of any element of a record.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Field> {
+    let all = [BENEFICIARIO, ANAGRAFICA, INDIRIZZO, PRESTAZIONE, SINA, SINBA];
+    all.into_iter().flatten().find(|field| field.name == name)
 }
 
 /// The one of `names` that is nearest to `name`, if any is near enough to be meant.

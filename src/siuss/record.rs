@@ -54,6 +54,7 @@ macro_rules! groups {
                     bx: groups!(@bx $($bx)?),
                     required: groups!(@required $presence),
                     kind: <$type as Value>::KIND,
+                    codes: <$type as Value>::CODES,
                 }),+
             ];
 
@@ -396,6 +397,15 @@ impl Record {
         match self {
             Self::PsPsaSina(record) => record.codice_fiscale.as_str(),
             Self::Sinba(record) => record.dati.id_beneficiario.as_str(),
+        }
+    }
+
+    /// The code of the benefit; a child in care has several, or none.
+    #[must_use]
+    pub fn codice(&self) -> Option<&str> {
+        match self {
+            Self::PsPsaSina(record) => Some(record.prestazione.codice.as_str()),
+            Self::Sinba(_) => None,
         }
     }
 

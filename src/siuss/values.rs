@@ -25,6 +25,9 @@ pub trait Value: Sized {
     /// How people write it outside XML.
     const KIND: Kind = Kind::Text;
 
+    /// Every value with its meaning, where the values are a closed list.
+    const CODES: &'static [(&'static str, &'static str)] = &[];
+
     /// What a valid value looks like, in Italian: the end of the sentence "Scrivere …".
     fn expected() -> String;
 

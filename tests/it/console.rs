@@ -13,6 +13,7 @@ use waas_comuni::staff::{Scope, session};
 
 use crate::support::app::{Answer, App};
 use crate::support::database::{Backend, TestDatabase, on_both_databases};
+use crate::support::records::mensa;
 use crate::support::staff::PASSWORD;
 
 /// Who may do what, stated a second time: method, path, roles. No role at all: whoever is signed in.
@@ -31,6 +32,13 @@ const TABLE: &[(&str, &str, &[Role])] = &[
     ("POST", "/uscita", &[]),
     ("GET", "/utenza/password", &[]),
     ("POST", "/utenza/password", &[]),
+    ("GET", "/prestazioni", &[Operatore]),
+    ("GET", "/prestazioni/{eservice}/{id}", &[Operatore]),
+    ("GET", "/prestazioni/{eservice}/{id}/xml/{flusso}", &[Operatore]),
+    ("GET", "/prestazioni/{eservice}/{id}/ritiro", &[Operatore]),
+    ("POST", "/prestazioni/{eservice}/{id}/ritiro", &[Operatore]),
+    ("GET", "/prestazioni/{eservice}/{id}/invio", &[Operatore]),
+    ("POST", "/prestazioni/{eservice}/{id}/invio", &[Operatore]),
     ("GET", "/amministrazione", &[Amministratore]),
     ("POST", "/amministrazione/controlli", &[Amministratore]),
     ("GET", "/amministrazione/openapi/{eservice}", &[Amministratore]),
@@ -401,11 +409,16 @@ fn every_page_comes_with_its_protection_and_from_here_alone() {
     let link = Regex::new("(?:src|href|action|data|poster|srcset)=\"([^\"]*)\"").unwrap();
     let inline = Regex::new("(?i)<style|\\sstyle=|\\son[a-z]+=|javascript:|<base|<meta http-equiv").unwrap();
     let mut assets = BTreeSet::new();
+    app.publish(&[mensa("2020/1", 8420)]);
+    let flow = &app.registry.page(app.eservice, 0, 1).unwrap()[0];
+    let benefit = format!("/prestazioni/prova/{}", flow.ts_ms);
+    let existing =
+        |path| concrete(path).replace("/prestazioni/prova/1", &benefit).replace("{flusso}", &flow.id_flusso);
     for page in pages::all().filter(|page| page.method() == "GET") {
         let answer = if page.path == "/accesso" {
             app.visitor().get(page.path)
         } else {
-            visitor.get(&concrete(page.path))
+            visitor.get(&existing(page.path))
         };
         assert_eq!(answer.status, 200, "{}", page.path);
         if !answer.header("content-type").unwrap().starts_with("text/html") {

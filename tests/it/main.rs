@@ -39,6 +39,7 @@ mod installation;
 mod json;
 mod limits;
 mod metrics;
+mod prestazioni;
 mod pulls;
 mod registry;
 mod replica;

@@ -27,6 +27,8 @@ macro_rules! codes {
         }
 
         impl Value for $name {
+            const CODES: &'static [(&'static str, &'static str)] = &[$(($code, $label)),+];
+
             fn expected() -> String {
                 let meanings: Vec<String> =
                     Self::LIST.iter().map(|(_, code, label)| format!("{code} ({label})")).collect();

@@ -1,0 +1,1 @@
+DROP INDEX prestazione_codice;
