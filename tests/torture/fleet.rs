@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::random::Random;
+use crate::run::INSTANCE;
 
 /// Where an instance listens, once it does: for INPS, and for the ente's own software.
 pub(crate) type Addresses = [SocketAddr; 2];
@@ -58,7 +59,7 @@ impl Fleet {
         }
         let log = self.folder.join(format!("instance-{place}.log"));
         let log = OpenOptions::new().create(true).append(true).open(log).unwrap();
-        let mut process = Command::new(std::env::current_exe().unwrap())
+        let mut process = Command::new(self.folder.join(INSTANCE))
             .current_dir(&self.folder)
             .args(["instance", "waas-comuni.toml"])
             .arg(offset.to_string())

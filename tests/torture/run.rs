@@ -1,6 +1,7 @@
 //! One run: the things on the stage, the actors, the end.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -27,6 +28,11 @@ use crate::vendor::Vendor;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Flows that a client may have still to pull before writers wait for it.
 const FAR_BEHIND: usize = 4_000;
+
+/// The product's program, in the folder of a run.
+const PROGRAM: &str = "waas-comuni";
+/// This program, there, as it is started for an instance.
+pub(crate) const INSTANCE: &str = "instance";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Database {
@@ -119,7 +125,7 @@ impl Stage {
 }
 
 fn program(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_waas-comuni"));
+    let mut command = Command::new(folder.join(PROGRAM));
     command.current_dir(folder).args(arguments).env_remove("RUST_LOG");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
@@ -154,6 +160,14 @@ pub(crate) fn run(plan: &Plan) -> Report {
         None => "sqlite://waas-comuni.db".to_owned(),
         Some(proxy) => format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port),
     };
+    let own = std::env::current_exe().unwrap();
+    for (from, name) in [(own.as_path(), INSTANCE), (Path::new(env!("CARGO_BIN_EXE_waas-comuni")), PROGRAM)] {
+        // What is built meanwhile must not change, or end, a run that takes long.
+        let to = folder.path().join(name);
+        if fs::hard_link(from, &to).is_err() {
+            fs::copy(from, &to).unwrap();
+        }
+    }
     let profile = configure(folder.path(), &url);
     let (facts, told) = channel();
     let instances = if plan.database == Database::Sqlite { 1 } else { 4 };
