@@ -296,7 +296,7 @@ fn configure(folder: &Path, url: &str) -> Profile {
          [[eservice.ente]]\ncodice = \"H501\"\ndenominazione = \"Comune di Roma\"\nsede = \"H501\"\n\
          cf_operatore = \"RSSMRA80A01H501U\"\n"
     );
-    std::fs::write(folder.join("waas-comuni.toml"), config).unwrap();
+    fs::write(folder.join("waas-comuni.toml"), config).unwrap();
     let output = program(folder, &["calls", "keygen", "keys/checkpoint.pem"]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     profile
