@@ -147,6 +147,13 @@ impl RulesInForce {
         Self { config: config.clone(), store, current: Mutex::new(None) }
     }
 
+    /// What the operator makes of rules.
+    #[must_use]
+    pub fn severities(&self) -> Severities {
+        // What is wrong with them keeps `serve` from starting.
+        Severities::new(&self.config.rules).unwrap_or_default()
+    }
+
     /// The rulebook of this moment. Blocks; the tables are read again only when one was loaded.
     pub fn get(&self) -> Result<Arc<Rulebook>, CodesError> {
         let loaded = self.store.read_bounded(tables::loaded)?;

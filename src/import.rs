@@ -189,7 +189,9 @@ fn take<'a>(
         let mut verdicts = destination.publish(&records, following)?.into_iter();
         for (taken, parts) in batch.iter_mut().zip(parts) {
             for verdict in verdicts.by_ref().take(parts) {
-                count(verdict, summary, &mut taken.notices);
+                let mut notices = count(verdict, summary);
+                options.rulebook.severities.weigh(&mut notices);
+                taken.notices.append(&mut notices);
             }
             tell(taken, summary, listeners)?;
         }
@@ -199,7 +201,8 @@ fn take<'a>(
     }
 }
 
-fn count(verdict: Verdict, summary: &mut Summary, notices: &mut Vec<Notice>) {
+/// Counts what became of a benefit, and gives what is to be said of it.
+fn count(verdict: Verdict, summary: &mut Summary) -> Vec<Notice> {
     match verdict {
         Verdict::New { .. } => {
             summary.new += 1;
@@ -212,14 +215,15 @@ fn count(verdict: Verdict, summary: &mut Summary, notices: &mut Vec<Notice>) {
         Verdict::Unchanged => summary.unchanged += 1,
         Verdict::Unsettled(notice) => {
             summary.unchanged += 1;
-            notices.push(*notice);
+            return vec![*notice];
         }
         Verdict::Withdrawn { cancellations } => {
             summary.withdrawn += 1;
             summary.flussi += flows(&cancellations);
         }
-        Verdict::Refused(notice) => notices.push(*notice),
+        Verdict::Refused(notice) => return vec![*notice],
     }
+    Vec::new()
 }
 
 fn flows(names: &[String]) -> u64 {

@@ -167,7 +167,8 @@ async fn answer(
         }
     };
     let refused = RefusedInsertions::of(eservice.config.cancel_refused);
-    let caller = Caller { key: key.clone(), ente, refused, idempotency };
+    let severities = service.rules.severities();
+    let caller = Caller { key: key.clone(), ente, refused, severities, idempotency };
     let clock = service.clock.clone();
     let outcome = service
         .store

@@ -10,6 +10,7 @@ use crate::intake::report::Entry;
 use crate::intake::{self, Taken};
 use crate::registry::{FlussoSeen, Found, Payload, Published, Verdict};
 use crate::siuss::notice::{Notice, Rule, Severity};
+use crate::siuss::rules::Severities;
 use crate::store::StoreError;
 
 pub(super) static CORRECTION: Rule = Rule {
@@ -83,12 +84,16 @@ impl Answer {
 }
 
 impl Done {
-    pub(super) fn new(mut taken: Taken, published: Vec<Published>) -> Self {
-        for part in &published {
-            if let Verdict::Refused(notice) | Verdict::Unsettled(notice) = &part.verdict {
-                taken.notices.push((**notice).clone());
-            }
-        }
+    pub(super) fn new(mut taken: Taken, published: Vec<Published>, severities: &Severities) -> Self {
+        let mut notices = published
+            .iter()
+            .filter_map(|part| match &part.verdict {
+                Verdict::Refused(notice) | Verdict::Unsettled(notice) => Some((**notice).clone()),
+                _ => None,
+            })
+            .collect();
+        severities.weigh(&mut notices);
+        taken.notices.append(&mut notices);
         Self { taken, published }
     }
 

@@ -13,6 +13,7 @@ use crate::registry::change::{self, Register};
 use crate::registry::{Feed, RefusedInsertions};
 use crate::siuss::notice::Rule;
 use crate::siuss::record::{EnteErogatore, Record, TipoOperazione};
+use crate::siuss::rules::Severities;
 use crate::store::{AnyConnection, StoreError};
 
 pub use answer::{Answer, document};
@@ -36,6 +37,8 @@ pub struct Caller {
     pub ente: EnteErogatore,
     /// What becomes of insertions that INPS refused.
     pub refused: RefusedInsertions,
+    /// What the operator makes of the registry's rules.
+    pub severities: Severities,
     /// What makes the request the same as an earlier one.
     pub idempotency: Option<Idempotency>,
 }
@@ -92,7 +95,7 @@ pub fn perform(
             replay::Earlier::Other => return Ok(Outcome::KeyReused),
         }
     }
-    let Caller { key, ente, refused, .. } = caller;
+    let Caller { key, ente, refused, severities, .. } = caller;
     let feed = Feed { eservice: key.eservice, erogatore: ente, clock, refused: *refused, following: 0 };
     let answer = match request {
         Request::Register(mut taken) => {
@@ -103,7 +106,7 @@ pub fn perform(
             let done: Vec<Done> = taken
                 .into_iter()
                 .zip(parts)
-                .map(|(taken, parts)| Done::new(taken, published.by_ref().take(parts).collect()))
+                .map(|(taken, parts)| Done::new(taken, published.by_ref().take(parts).collect(), severities))
                 .collect();
             Answer::of_batch(&done)
         }
@@ -121,14 +124,14 @@ pub fn perform(
                     None => return Ok(Outcome::NotFound),
                 }
             };
-            Answer::of_one(&Done::new(taken, published))
+            Answer::of_one(&Done::new(taken, published, severities))
         }
         Request::Withdraw { id } => match change::withdraw(connection, &feed, id)? {
-            Some(published) => Answer::of_one(&Done::new(Taken::empty(), vec![published])),
+            Some(published) => Answer::of_one(&Done::new(Taken::empty(), vec![published], severities)),
             None => return Ok(Outcome::NotFound),
         },
         Request::Resend { id } => match change::resend(connection, &feed, id)? {
-            Some(published) => Answer::of_one(&Done::new(Taken::empty(), vec![published])),
+            Some(published) => Answer::of_one(&Done::new(Taken::empty(), vec![published], severities)),
             None => return Ok(Outcome::NotFound),
         },
     };

@@ -293,6 +293,12 @@ on_both_databases! {
         assert_eq!(again.code, 0);
         assert!(again.stdout.contains("REG-05: 3") && again.stdout.contains("invariate: 4"), "{again:?}");
 
+        // What the operator makes of the registry's rules holds for imports too.
+        let config = std::fs::read_to_string(place.path().join("waas-comuni.toml")).unwrap();
+        place.file("silent.toml", config + "\n[rules]\n\"REG-05\" = \"off\"\n");
+        let silent = place.run(&["import", "a.jsonl", "--ente", "H501", "--config", "silent.toml"]);
+        assert!(!silent.stdout.contains("REG-05") && silent.stdout.contains("invariate: 4"), "{silent:?}");
+
         let sent = place.run(&["benefits", "refused", "--codice", "ERRORE_GENERICO", "--resend"]);
         assert_eq!(sent.code, 0, "{sent:?}");
         assert_eq!(it.operations(4), "II");

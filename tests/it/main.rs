@@ -58,6 +58,7 @@ mod tracing;
 mod transport;
 mod tree;
 mod upkeep;
+mod users;
 mod vendor;
 mod verdicts;
 mod voucher;

@@ -44,13 +44,18 @@ on_both_databases! {
         app.get("/flussi?since=0").flussi();
         drop(app);
         assert_eq!(place.run(&["apikey", "add", "mensa"]).code, 0);
+        // How much room the database takes is its own affair, and changes while it tidies up.
+        let status = || {
+            let status = json(&place.run(&["db", "status", "--json"]));
+            (status["schema"].clone(), status["contents"].clone())
+        };
         let before = json(&place.run(&["db", "status", "--json"]));
         let refused = place.run(&["db", "migrate", "--to", "0004"]);
         assert_eq!(refused.code, 1);
         assert!(refused.stderr.contains("api_key (1 rows)"), "{refused:?}");
         assert!(refused.stderr.contains("--accept-loss"), "{refused:?}");
         assert!(!refused.stderr.contains("flusso ("), "what stays is not among it: {refused:?}");
-        assert_eq!(json(&place.run(&["db", "status", "--json"])), before, "nothing was done");
+        assert_eq!(status(), (before["schema"].clone(), before["contents"].clone()), "nothing was done");
         assert_eq!(place.run(&["db", "migrate", "--to", "0004", "--accept-loss"]).code, 0);
         let back = json(&place.run(&["db", "status", "--json"]));
         assert_eq!(back["schema"]["applied"], serde_json::json!(["0001", "0002", "0003", "0004"]));
