@@ -1,7 +1,8 @@
 //! What the product costs beside what it is made of: `make bench`.
 //!
 //! Import beside the parsing of CSV, XML beside base64, a pull over HTTP beside the same select and a committed insert,
-//! the call log beside one commit for each entry. PostgreSQL takes part where `WAAS_TEST_POSTGRES` names a server.
+//! the call log beside one commit for each entry. PostgreSQL takes part where `WAAS_TEST_POSTGRES` names a server. The
+//! arguments `import`, `xml`, `pull` and `log` choose what is measured; without any it is all of it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -35,11 +36,22 @@ fn main() {
         eprintln!("WAAS_TEST_POSTGRES names no server: SQLite only (`make bench` starts one)");
         &[Backend::Sqlite]
     };
-    import::measure(backends);
-    xml::measure();
+    // Cargo adds options of its own.
+    let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let wanted = |group: &str| asked.is_empty() || asked.iter().any(|asked| asked == group);
+    if wanted("import") {
+        import::measure(backends);
+    }
+    if wanted("xml") {
+        xml::measure();
+    }
     for backend in backends {
-        pull::measure(*backend);
-        log::measure(*backend);
+        if wanted("pull") {
+            pull::measure(*backend);
+        }
+        if wanted("log") {
+            log::measure(*backend);
+        }
     }
 }
 

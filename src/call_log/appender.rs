@@ -25,18 +25,18 @@ use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout_at;
 
-use super::entry::{Entry, Row};
+use super::entry::Entry;
 use super::head::{Head, Names};
+use super::rows::Changes;
 use super::thresholds::{self, Charge, Counters, EXCEEDED, Limits, Quota};
 use crate::clock::Clock;
 use crate::store::schema::call_entry;
-use crate::store::{AnyConnection, EserviceId, Store, StoreError, each_backend};
+use crate::store::{AnyConnection, EserviceId, Store, StoreError};
 
 /// How many entries may wait in memory.
 const WAITING: usize = 4096;
 
-/// How many entries one transaction takes: with 31 columns each, within PostgreSQL's 65535 parameters and SQLite's
-/// 32766.
+/// How many entries one transaction takes.
 pub(super) const BATCH: usize = 1024;
 
 /// How long after a failure the entries that nobody waits for are tried again.
@@ -313,7 +313,7 @@ fn commit(
     for (place, (call, again)) in calls.iter().enumerate() {
         logs.entry(call.entry.log_id()).or_default().push((place, call, *again));
     }
-    let mut rows: Vec<Row> = Vec::with_capacity(calls.len());
+    let mut changes = Changes::default();
     let mut appended: Vec<Option<Appended>> = vec![None; calls.len()];
     for (log_id, mut members) in logs {
         if members.iter().any(|(_, _, again)| *again) {
@@ -340,15 +340,15 @@ fn commit(
             let mut row =
                 if done.exceeded { call.entry.refused(EXCEEDED).row(index) } else { call.entry.row(index) };
             head.push(&mut row)?;
-            rows.push(row);
+            changes.entries.push(row);
             if let Some(appended) = appended.get_mut(place) {
                 *appended = Some(done);
             }
         }
-        counters.save(connection)?;
-        head.save(connection)?;
+        changes.counts.extend(counters.rows());
+        changes.trees.push(head.tree()?);
     }
-    each_backend!(connection, |inner| diesel::insert_into(call_entry::table).values(&rows).execute(inner))?;
+    changes.write(connection)?;
     Ok(appended)
 }
 

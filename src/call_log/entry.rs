@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use diesel::prelude::*;
 use jiff::Timestamp;
 use openssl::sha::Sha256;
 use serde::{Deserialize, Serialize};
 use uuid::{NoContext, Uuid};
 
-use crate::store::schema::call_entry;
+use super::rows::Row;
 use crate::store::{EserviceId, storable};
 
 /// The longest path or query that is kept, in characters.
@@ -144,43 +143,6 @@ impl Disclosed {
         }
         Self { first_ts, last_ts, digest: hash.finish() }
     }
-}
-
-/// An entry as the table holds it.
-#[derive(Clone, Debug, Default, Queryable, Insertable)]
-#[diesel(table_name = call_entry, treat_none_as_default_value = false)]
-pub(super) struct Row {
-    pub(super) log_id: i64,
-    pub(super) entry_index: i64,
-    pub(super) instant_ms: i64,
-    pub(super) request_id: String,
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) query: Option<String>,
-    pub(super) status: i16,
-    pub(super) outcome: String,
-    pub(super) client_ip: Option<String>,
-    pub(super) client_id: Option<String>,
-    pub(super) consumer_id: Option<String>,
-    pub(super) purpose_id: Option<String>,
-    pub(super) token_id: Option<String>,
-    pub(super) kid: Option<String>,
-    pub(super) producer_id: Option<String>,
-    pub(super) pdnd_eservice_id: Option<String>,
-    pub(super) descriptor_id: Option<String>,
-    pub(super) voucher_check: Option<String>,
-    pub(super) since: Option<String>,
-    pub(super) page_limit: Option<i64>,
-    pub(super) first_ts: Option<i64>,
-    pub(super) last_ts: Option<i64>,
-    pub(super) item_count: Option<i64>,
-    pub(super) flows_digest: Option<Vec<u8>>,
-    pub(super) duration_us: i64,
-    pub(super) bytes: Option<i64>,
-    pub(super) evidence: Option<String>,
-    pub(super) leaf_hash: Option<Vec<u8>>,
-    pub(super) benefit: Option<i64>,
-    pub(super) esiti: Option<String>,
 }
 
 impl Entry {

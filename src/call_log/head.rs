@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use super::entry::Row;
 use super::leaf::Leaf;
+use super::rows::{Changes, Row, Tree};
 use super::tree::Frontier;
 use crate::store::schema::{call_entry, call_log_head, eservice};
 use crate::store::{AnyConnection, StoreError, each_backend};
@@ -63,12 +63,9 @@ impl Head {
         Ok(())
     }
 
-    /// Keeps the tree.
-    pub(super) fn save(&self, connection: &mut AnyConnection) -> Result<(), StoreError> {
-        diesel::update(call_log_head::table.find(self.log_id))
-            .set((call_log_head::hashed.eq(self.next()?), call_log_head::frontier.eq(self.tree.bytes())))
-            .execute(connection)?;
-        Ok(())
+    /// The tree, to be kept.
+    pub(super) fn tree(&self) -> Result<Tree, StoreError> {
+        Ok(Tree { log_id: self.log_id, hashed: self.next()?, frontier: self.tree.bytes() })
     }
 
     /// Hashes the entries below `size` that a version without trees has written.
@@ -110,7 +107,8 @@ pub fn catch_up(connection: &mut AnyConnection) -> Result<(), StoreError> {
         .select(call_log_head::log_id)
         .load(connection)?;
     for log_id in logs {
-        Head::extend(connection, &mut Names::new(), log_id, 0)?.save(connection)?;
+        let head = Head::extend(connection, &mut Names::new(), log_id, 0)?;
+        Changes { trees: vec![head.tree()?], ..Changes::default() }.write(connection)?;
     }
     Ok(())
 }

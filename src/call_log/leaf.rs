@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Number;
 
-use super::entry::{EsitiTaken, Evidence, Row};
+use super::entry::{EsitiTaken, Evidence};
+use super::rows::Row;
 use super::tree::{self, Hash};
 use crate::store::StoreError;
 

@@ -17,6 +17,7 @@ mod leaf;
 mod progress;
 pub mod prune;
 pub mod pulls;
+mod rows;
 pub mod seal;
 pub mod search;
 mod thresholds;

@@ -13,7 +13,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use jiff::Timestamp;
 
-use super::entry::Row;
+use super::rows::Row;
 use super::search::Found;
 use crate::store::schema::{call_entry, eservice, flusso};
 use crate::store::{AnyConnection, EserviceId, StoreError};

@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 
 use diesel::prelude::*;
-use diesel::upsert::excluded;
 use jiff::Timestamp;
 
+use super::rows::Count;
 use crate::store::schema::daily_calls;
 use crate::store::{AnyConnection, Day, EserviceId, StoreError, each_backend};
 
@@ -120,26 +120,14 @@ impl Counters {
         (room, tighter(charge.limits, Some(consumer + more), total + more, day.seconds_left(instant)))
     }
 
-    pub(super) fn save(&self, connection: &mut AnyConnection) -> Result<(), StoreError> {
-        if self.calls.is_empty() {
-            return Ok(());
-        }
-        let row = |((day, name), calls): (&(i32, String), &u32)| {
-            (
-                daily_calls::eservice_id.eq(self.eservice.get()),
-                daily_calls::giorno.eq(*day),
-                daily_calls::consumer_id.eq(name.clone()),
-                daily_calls::calls.eq(i64::from(*calls)),
-            )
-        };
-        let rows: Vec<_> = self.calls.iter().map(row).collect();
-        each_backend!(connection, |inner| diesel::insert_into(daily_calls::table)
-            .values(rows)
-            .on_conflict((daily_calls::eservice_id, daily_calls::giorno, daily_calls::consumer_id))
-            .do_update()
-            .set(daily_calls::calls.eq(excluded(daily_calls::calls)))
-            .execute(inner))?;
-        Ok(())
+    /// The counts, to be kept.
+    pub(super) fn rows(&self) -> impl Iterator<Item = Count> {
+        self.calls.iter().map(|((giorno, consumer_id), calls)| Count {
+            eservice_id: self.eservice.get(),
+            giorno: *giorno,
+            consumer_id: consumer_id.clone(),
+            calls: i64::from(*calls),
+        })
     }
 }
 

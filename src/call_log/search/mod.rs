@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use jiff::Timestamp;
 
-use super::entry::Row;
+use super::rows::Row;
 use crate::store::schema::eservice;
 use crate::store::{AnyConnection, EserviceId, StoreError};
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::about::Scope;
 use super::{Cursor, Filter, Found};
 use crate::call_log::action;
-use crate::call_log::entry::Row;
+use crate::call_log::rows::Row;
 use crate::store::schema::{call_entry, eservice, flusso};
 use crate::store::{AnyConnection, StoreError};
 
