@@ -16,6 +16,7 @@ use crate::intake::{self, Format, Label, Options, Taken};
 use crate::registry::{Forecast, Registry, Verdict};
 use crate::siuss::notice::Notice;
 use crate::siuss::record::{EnteErogatore, Record};
+use crate::siuss::rules::Rulebook;
 use crate::store::{EserviceId, StoreError};
 
 /// Source records that share one transaction.
@@ -131,7 +132,8 @@ pub fn run(
 ) -> Result<bool, ImportError> {
     let (size, read) = (path.metadata().map_or(0, |metadata| metadata.len()), Cell::new(0));
     let progress = counting(&read, listeners.progress);
-    take(intake::read(path, options, progress), (size, &read), destination, summary, listeners)
+    let source = intake::read(path, options, progress);
+    take(source, (size, &read), options.rulebook, destination, summary, listeners)
 }
 
 /// [`run`], of a source of `size` bytes in the form `format`, whatever `options` say of it. Blocks.
@@ -146,7 +148,7 @@ pub fn run_from(
     let read = Cell::new(0);
     let progress = counting(&read, listeners.progress);
     let source = intake::read_from(source, format, options, progress);
-    take(source, (size, &read), destination, summary, listeners)
+    take(source, (size, &read), options.rulebook, destination, summary, listeners)
 }
 
 /// Counts in `read` what is told to `progress`.
@@ -160,6 +162,7 @@ fn counting<'a>(read: &'a Cell<u64>, progress: &'a dyn Fn(u64)) -> impl Fn(u64) 
 fn take<'a>(
     source: Result<Box<dyn Iterator<Item = Taken> + 'a>, Vec<Notice>>,
     (size, read): (u64, &Cell<u64>),
+    rulebook: &Rulebook,
     destination: &mut Destination<'_>,
     summary: &mut Summary,
     listeners: &mut Listeners<'_>,
@@ -190,7 +193,7 @@ fn take<'a>(
         for (taken, parts) in batch.iter_mut().zip(parts) {
             for verdict in verdicts.by_ref().take(parts) {
                 let mut notices = count(verdict, summary);
-                options.rulebook.severities.weigh(&mut notices);
+                rulebook.severities.weigh(&mut notices);
                 taken.notices.append(&mut notices);
             }
             tell(taken, summary, listeners)?;
