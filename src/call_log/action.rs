@@ -55,6 +55,8 @@ pub enum Kind {
     /// Payloads of flows that INPS had accepted were dropped: `count` says how many, the query before when they had
     /// been accepted.
     PayloadsDropped,
+    /// It was begun to verify a log.
+    CallsVerified,
     /// The database was copied to a file.
     BackupMade,
     /// An older database took the place of one that was lost.
@@ -73,7 +75,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::BenefitViewed,
         Self::BenefitsListed,
         Self::BenefitsExported,
@@ -91,6 +93,7 @@ impl Kind {
         Self::CallsExported,
         Self::CallsPruned,
         Self::PayloadsDropped,
+        Self::CallsVerified,
         Self::BackupMade,
         Self::DatabaseRestored,
         Self::UserAdded,
@@ -121,6 +124,7 @@ impl Kind {
             Self::CallsExported => "calls_exported",
             Self::CallsPruned => "calls_pruned",
             Self::PayloadsDropped => "payloads_dropped",
+            Self::CallsVerified => "calls_verified",
             Self::BackupMade => "backup_made",
             Self::DatabaseRestored => "database_restored",
             Self::UserAdded => "user_added",

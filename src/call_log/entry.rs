@@ -143,6 +143,11 @@ impl Disclosed {
         }
         Self { first_ts, last_ts, digest: hash.finish() }
     }
+
+    /// Whether this is its digest.
+    pub(super) fn has(&self, digest: &[u8]) -> bool {
+        self.digest == digest
+    }
 }
 
 impl Entry {

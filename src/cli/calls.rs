@@ -112,6 +112,9 @@ struct FilterArgs {
     /// Not calls but what was done in the back office: this action.
     #[arg(long, value_name = "CODE")]
     action: Option<String>,
+    /// Done by this user, or called for this one in the consumer's own terms.
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
     #[command(flatten)]
     about: AboutArgs,
 }
@@ -177,6 +180,7 @@ impl FilterArgs {
             purpose_id: self.purpose_id.clone(),
             token_id: self.token_id.clone(),
             action: self.action.clone(),
+            user: self.user.clone(),
             ente: self.about.ente.clone(),
             about: self.about.read(&config)?,
         };

@@ -76,6 +76,7 @@ async fn sign_in(visit: Visit) -> Answer {
                     "" => "/",
                     then => then,
                 };
+                visit.log(visit.action_of(&account.name, Kind::SignedIn)).await?;
                 return visit.with_session(visit::go_to(next), &id);
             }
             Err(refused) => refused,

@@ -17,6 +17,7 @@ pub mod gate;
 pub mod pages;
 mod prestazioni;
 mod refusal;
+mod registro;
 mod secret;
 mod text;
 mod visit;
@@ -61,6 +62,7 @@ pub struct Console {
     door: Door,
     eservices: Vec<Served>,
     proxies: Vec<Network>,
+    registro: registro::Work,
     /// Whether browsers reach it over TLS.
     secure: bool,
 }
@@ -88,6 +90,7 @@ impl Console {
             door: Door::new(store.clone(), clock.clone())?,
             eservices,
             proxies: back_office.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect(),
+            registro: registro::Work::new(),
             secure: back_office.tls.is_some() || https,
             config: config.clone(),
         })

@@ -110,3 +110,43 @@ fn the_menu_of_a_phone_opens_with_a_button_and_without_scripts_stands_open() {
     assert!(browser.text().contains("Amministrazione"));
     browser.picture("menu-senza-script");
 }
+
+#[test]
+fn an_auditor_finds_a_call_and_verifies_the_log() {
+    let database = TestDatabase::new(Backend::Sqlite);
+    let app = App::start(&database);
+    app.publish(&[mensa("2020/1", 8000), mensa("2020/2", 9000)]);
+    for since in 0..3 {
+        assert_eq!(app.get(&format!("/flussi?since={since}")).status, 200);
+    }
+    app.account("anna", &[Role::Revisore]);
+    let browser = Browser::start();
+    browser.open(&app.page("/registro"));
+    browser.send(&[("nome", "anna"), ("password", PASSWORD)]);
+    browser.find("a[href^='/registro/chiamate/']");
+    browser.inspect("registro");
+    browser.find("summary").click();
+    browser.send(&[("utente", ""), ("stato", "200")]);
+    browser.find("details[open]");
+    browser.inspect("registro-filtri");
+    browser.open(&app.page("/registro/chiamate/1/1"));
+    browser.find("table");
+    browser.inspect("registro-chiamata");
+    browser.open(&app.page("/registro/persona"));
+    browser.send(&[("codice", "CNTLCU15E09H501T")]);
+    browser.find("table");
+    assert!(!browser.url().contains("CNTLCU"));
+    browser.inspect("registro-persona");
+    browser.open(&app.page("/registro/integrita"));
+    browser.find("main form button").click();
+    browser.find("section[aria-labelledby=ultima]");
+    while browser.all("[data-esito=regolare]").is_empty() {
+        browser.open(&app.page("/registro/integrita"));
+    }
+    browser.inspect("registro-integrita");
+    browser.open(&app.page("/registro/esportazioni"));
+    browser.find("#formato");
+    browser.inspect("registro-esportazioni");
+    browser.open(&app.page("/registro/tracing"));
+    browser.inspect("registro-tracing");
+}

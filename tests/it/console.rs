@@ -39,6 +39,17 @@ const TABLE: &[(&str, &str, &[Role])] = &[
     ("POST", "/prestazioni/{eservice}/{id}/ritiro", &[Operatore]),
     ("GET", "/prestazioni/{eservice}/{id}/invio", &[Operatore]),
     ("POST", "/prestazioni/{eservice}/{id}/invio", &[Operatore]),
+    ("GET", "/registro", &[Revisore]),
+    ("GET", "/registro/chiamate/{registro}/{indice}", &[Revisore]),
+    ("POST", "/registro/chiamate/{registro}/{indice}/prova", &[Revisore]),
+    ("GET", "/registro/persona", &[Revisore]),
+    ("POST", "/registro/persona", &[Revisore]),
+    ("GET", "/registro/integrita", &[Revisore]),
+    ("POST", "/registro/integrita/verifica", &[Revisore]),
+    ("GET", "/registro/esportazioni", &[Revisore]),
+    ("POST", "/registro/esportazioni", &[Revisore]),
+    ("POST", "/registro/esportazioni/checkpoint", &[Revisore]),
+    ("GET", "/registro/tracing", &[Revisore]),
     ("GET", "/amministrazione", &[Amministratore]),
     ("POST", "/amministrazione/controlli", &[Amministratore]),
     ("GET", "/amministrazione/openapi/{eservice}", &[Amministratore]),
@@ -56,7 +67,11 @@ const OPEN: &[(&str, &str)] = &[("GET", "/accesso"), ("POST", "/accesso")];
 
 /// A path of a page, with something in the place of its braces.
 fn concrete(path: &str) -> String {
-    path.replace("{nome}", "nessuno").replace("{eservice}", "prova").replace("{id}", "1")
+    path.replace("{nome}", "nessuno")
+        .replace("{eservice}", "prova")
+        .replace("{id}", "1")
+        .replace("{registro}", "0")
+        .replace("{indice}", "0")
 }
 
 #[test]

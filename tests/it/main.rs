@@ -41,6 +41,7 @@ mod limits;
 mod metrics;
 mod prestazioni;
 mod pulls;
+mod registro;
 mod registry;
 mod replica;
 mod retention;

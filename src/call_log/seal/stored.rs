@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use diesel::prelude::*;
 
 use super::checkpoint::{Kept, each_in_file, suffix};
@@ -12,6 +15,7 @@ use super::pieces::Piece;
 use super::proof::{Proof, ProofError, Prover};
 use super::verify::{Fault, LogCheck, Marks, Report};
 use super::writer::CheckpointError;
+use crate::call_log::head::tree;
 use crate::call_log::leaf::Leaf;
 use crate::call_log::prune;
 use crate::call_log::rows::Row;
@@ -94,12 +98,49 @@ pub fn checkpoints(connection: &mut AnyConnection, only: Option<&str>) -> Result
     Ok(last.into_values().collect())
 }
 
+/// How far a verification has come, and whether it is to go on.
+#[derive(Debug, Default)]
+pub struct Watch {
+    checked: AtomicU64,
+    stopped: AtomicBool,
+}
+
+impl Watch {
+    /// How many leaves were looked at.
+    #[must_use]
+    pub fn checked(&self) -> u64 {
+        self.checked.load(Ordering::Relaxed)
+    }
+
+    /// Ends the verification: what it then finds is not to be used.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was ended.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+}
+
 /// Checks every log of a database, or that of one e-service, with the checkpoints that it holds and those in `files`.
 pub fn verify(
     store: &Store,
     files: &[PathBuf],
     keys: &[PublicKey],
     only: Option<&str>,
+) -> Result<Report, CheckpointError> {
+    watched(store, files, keys, only, &Watch::default())
+}
+
+/// [`verify`], while somebody looks at how far it has come.
+pub fn watched(
+    store: &Store,
+    files: &[PathBuf],
+    keys: &[PublicKey],
+    only: Option<&str>,
+    watch: &Watch,
 ) -> Result<Report, CheckpointError> {
     let mut marks = Marks::default();
     // Checkpoints first, and heads before entries: a log that grows meanwhile is longer than what it is compared with.
@@ -135,7 +176,9 @@ pub fn verify(
         let head = store.read(|connection| head(connection, log_id))?;
         let until = head.as_ref().map_or(i64::MAX, |head| head.hashed);
         each_stored(store, log_id, name, until, |piece| {
-            if check.take(&piece) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            watch.checked.fetch_add(1, Ordering::Relaxed);
+            let goes_on = check.take(&piece) && !watch.is_stopped();
+            if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         let behind = head.as_ref().and_then(|head| head.last.filter(|last| *last >= head.size)).map(count);
         check.head(head.map(|head| (count(head.size), count(head.hashed), head.frontier)), behind);
@@ -196,6 +239,58 @@ fn head(connection: &mut AnyConnection, log_id: i64) -> Result<Option<Head>, Sto
         .first(connection)
         .optional()?;
     Ok(head.map(|(size, hashed, frontier, last)| Head { size, hashed, frontier, last }))
+}
+
+/// How a log stands, as its head has it.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The log; 0 is that of the calls outside any e-service.
+    pub log_id: i64,
+    /// Name of the e-service; none for the calls outside all of them.
+    pub eservice: Option<String>,
+    /// How many entries it has, with those that were removed.
+    pub size: i64,
+    /// The root of the tree of those entries, in base64 as in a checkpoint.
+    pub root: String,
+    /// Its last checkpoints in the database, the newest first.
+    pub checkpoints: Vec<Signed>,
+}
+
+/// A checkpoint in the database.
+#[derive(Clone, Debug, Queryable)]
+pub struct Signed {
+    /// How many entries it vouches for.
+    pub size: i64,
+    /// When it was written, in milliseconds since the epoch.
+    pub instant_ms: i64,
+}
+
+/// How every log stands, with at most `most` checkpoints of each. Nothing is verified.
+pub fn standing(connection: &mut AnyConnection, most: u32) -> Result<Vec<Standing>, StoreError> {
+    type Row = (i64, Option<String>, i64, i64, Vec<u8>);
+    let heads: Vec<Row> = call_log_head::table
+        .left_join(eservice::table.on(eservice::id.eq(call_log_head::log_id)))
+        .order(call_log_head::log_id)
+        .select((
+            call_log_head::log_id,
+            eservice::name.nullable(),
+            call_log_head::size,
+            call_log_head::hashed,
+            call_log_head::frontier,
+        ))
+        .load(connection)?;
+    let mut standing = Vec::with_capacity(heads.len());
+    for (log_id, eservice, size, hashed, frontier) in heads {
+        let checkpoints = call_checkpoint::table
+            .filter(call_checkpoint::log_id.eq(log_id))
+            .order(call_checkpoint::size.desc())
+            .limit(i64::from(most))
+            .select((call_checkpoint::size, call_checkpoint::instant_ms))
+            .load(connection)?;
+        let root = BASE64_STANDARD.encode(tree(log_id, hashed, &frontier)?.root());
+        standing.push(Standing { log_id, eservice, size, root, checkpoints });
+    }
+    Ok(standing)
 }
 
 /// A number that only somebody else can have made negative.

@@ -8,6 +8,9 @@ use diesel::prelude::*;
 
 use super::logs;
 use crate::call_log::pulls::Window;
+use crate::config::Config;
+use crate::siuss::pseudonym::Key;
+use crate::siuss::values::{CodiceFiscale, Value as _};
 use crate::store::schema::{ente, flusso, prestazione};
 use crate::store::{AnyConnection, EserviceId, StoreError};
 
@@ -18,8 +21,71 @@ pub enum About {
     Flow(String),
     /// A benefit, by the registry's own number.
     Benefit(i64),
+    /// These benefits of an e-service.
+    Benefits(EserviceId, Vec<i64>),
     /// A person, under any of these codes: the fiscal code, the code of a child in care.
     Person(Vec<String>),
+}
+
+/// The longest code of a person that is looked for, in characters.
+const LONGEST: usize = 64;
+
+impl About {
+    /// The person whose code somebody gave; none if it can be none. A child in care is found by the fiscal code too,
+    /// where the configuration has the key that makes the child's code of it.
+    #[must_use]
+    pub fn person(text: &str, config: &Config) -> Option<Self> {
+        let text = text.trim();
+        if text.is_empty() || text.chars().count() > LONGEST {
+            return None;
+        }
+        // A fiscal code is kept in capitals; a child's code as it was given.
+        let Some(code) = CodiceFiscale::read(text) else { return Some(Self::Person(vec![text.to_owned()])) };
+        let key = config.sinba.pseudonym_key.clone().and_then(Key::new);
+        let pseudonym = key.and_then(|key| key.pseudonym(&code));
+        Some(Self::Person(std::iter::once(code.as_str().to_owned()).chain(pseudonym).collect()))
+    }
+}
+
+/// A benefit that a search is about.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+pub struct Held {
+    /// The registry's number.
+    pub id: i64,
+    /// The ente that grants it.
+    pub codice_ente: String,
+    /// `ProtocolloDomanda` or `IDBeneficiario`.
+    pub label: String,
+}
+
+/// At most `limit` benefits of an e-service that a search is about, of these enti or of any.
+pub fn held(
+    connection: &mut AnyConnection,
+    eservice: EserviceId,
+    about: &About,
+    enti: Option<&[String]>,
+    limit: u32,
+) -> Result<Vec<Held>, StoreError> {
+    let mut query = prestazione::table
+        .filter(prestazione::eservice_id.eq(eservice.get()))
+        .select((prestazione::id, prestazione::codice_ente, prestazione::label))
+        .order(prestazione::id)
+        .limit(i64::from(limit))
+        .into_boxed();
+    query = match about {
+        About::Flow(name) => match flow(connection, eservice, name)? {
+            Some((_, id)) => query.filter(prestazione::id.eq(id)),
+            None => return Ok(Vec::new()),
+        },
+        About::Benefit(id) => query.filter(prestazione::id.eq(*id)),
+        About::Benefits(of, ids) if *of == eservice => query.filter(prestazione::id.eq_any(ids)),
+        About::Benefits(..) => return Ok(Vec::new()),
+        About::Person(codes) => query.filter(prestazione::person.eq_any(codes)),
+    };
+    if let Some(enti) = enti {
+        query = query.filter(prestazione::codice_ente.eq_any(enti));
+    }
+    Ok(query.load(connection)?)
 }
 
 /// Where to look.
@@ -57,6 +123,8 @@ pub fn benefits(connection: &mut AnyConnection, about: &About) -> Result<Vec<(Es
             About::Benefit(id) => {
                 prestazione::table.find((eservice.get(), *id)).select(prestazione::id).load(connection)?
             }
+            About::Benefits(of, ids) if *of == eservice => ids.clone(),
+            About::Benefits(..) => Vec::new(),
             About::Person(codes) => of_person(connection, eservice, codes)?,
         };
         found.extend(ids.into_iter().map(|id| (eservice, id)));
@@ -80,6 +148,8 @@ pub(super) fn scopes(
                 continue;
             }
             About::Benefit(id) => vec![*id],
+            About::Benefits(of, ids) if *of == eservice => ids.clone(),
+            About::Benefits(..) => continue,
             About::Person(codes) => of_person(connection, eservice, codes)?,
         };
         for id in benefits {

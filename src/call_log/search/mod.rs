@@ -1,4 +1,4 @@
-//! Finding entries again, oldest first, in pages.
+//! Finding entries again, in pages: oldest first, or newest first.
 //!
 //! A page costs what it shows, however long the log is: one index leads to the entries in the order in which they are
 //! shown, and everything else that is asked for is tested on them. SQLite's planner knows nothing of how often a value
@@ -16,10 +16,10 @@ use diesel::prelude::*;
 use jiff::Timestamp;
 
 use super::rows::Row;
-use crate::store::schema::eservice;
+use crate::store::schema::{call_entry, eservice};
 use crate::store::{AnyConnection, EserviceId, StoreError};
 
-pub use about::{About, benefits};
+pub use about::{About, Held, benefits, held};
 
 use about::{Scope, scopes};
 use rows::{Bounds, horizon, rows};
@@ -49,6 +49,8 @@ pub struct Filter {
     pub token_id: Option<String>,
     /// Code of what was done; calls are no actions.
     pub action: Option<String>,
+    /// Who acted, or for whom the consumer called, in its own terms.
+    pub user: Option<String>,
     /// Code of the ente of which flows were given.
     pub ente: Option<String>,
     /// What data about was given, looked at or changed.
@@ -104,22 +106,68 @@ pub struct Found {
     pub(super) eservice: Option<String>,
 }
 
+impl Found {
+    /// The log that it is in; 0 is that of the calls outside any e-service.
+    #[must_use]
+    pub fn log_id(&self) -> i64 {
+        self.row.log_id
+    }
+
+    /// Its place in its log.
+    #[must_use]
+    pub fn index(&self) -> i64 {
+        self.row.entry_index
+    }
+
+    /// When the call arrived, in milliseconds since the epoch.
+    #[must_use]
+    pub fn instant_ms(&self) -> i64 {
+        self.row.instant_ms
+    }
+}
+
 /// Entries, and where the next ones begin.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// The entries, oldest first. Fewer than were asked for do not mean that they are the last.
+    /// The entries, in the order that was asked for. Fewer than were asked for do not mean that they are the last.
     pub entries: Vec<Found>,
     /// Where to continue; none after the last page.
     pub next: Option<Cursor>,
 }
 
-/// At most `limit` entries that `filter` lets through, after `after`.
+/// At most `limit` entries that `filter` lets through, after `after`, oldest first.
 pub fn search(
     connection: &mut AnyConnection,
     filter: &Filter,
     after: Option<Cursor>,
     limit: u32,
 ) -> Result<Page, StoreError> {
+    paged(connection, filter, Bounds { log_id: None, after, last: None, limit, newest_first: false })
+}
+
+/// At most `limit` entries that `filter` lets through, before `before`, newest first.
+pub fn search_newest(
+    connection: &mut AnyConnection,
+    filter: &Filter,
+    before: Option<Cursor>,
+    limit: u32,
+) -> Result<Page, StoreError> {
+    paged(connection, filter, Bounds { log_id: None, after: before, last: None, limit, newest_first: true })
+}
+
+/// The entry at this place of a log.
+pub fn entry(connection: &mut AnyConnection, log_id: i64, index: i64) -> Result<Option<Found>, StoreError> {
+    let row: Option<(Row, Option<String>)> = call_entry::table
+        .left_join(eservice::table.on(eservice::id.eq(call_entry::log_id)))
+        .filter(call_entry::log_id.eq(log_id))
+        .filter(call_entry::entry_index.eq(index))
+        .select((call_entry::all_columns, eservice::name.nullable()))
+        .first(connection)
+        .optional()?;
+    Ok(row.map(|(row, eservice)| Found { row, eservice }))
+}
+
+fn paged(connection: &mut AnyConnection, filter: &Filter, bounds: Bounds) -> Result<Page, StoreError> {
     let nothing = Page { entries: Vec::new(), next: None };
     let log_id = match &filter.eservice {
         Some(name) => match id(connection, name)? {
@@ -128,22 +176,19 @@ pub fn search(
         },
         None => None,
     };
-    let bounds = Bounds { log_id, after, last: None, limit };
+    let bounds = Bounds { log_id, ..bounds };
     if let Some(about) = &filter.about {
         let scopes = scopes(connection, about, log_id)?;
         return merged(connection, filter, &bounds, &scopes);
     }
-    let Some(ente) = &filter.ente else {
-        let found = rows(connection, filter, &bounds, &Scope::Everything)?;
-        return Ok(page(found, limit, None));
+    let (scope, looked_at) = match &filter.ente {
+        Some(ente) => (Scope::Enti(about::enti(connection, ente, log_id)?), rows::PAGES_LOOKED_AT),
+        None => (Scope::Everything, rows::ENTRIES_LOOKED_AT),
     };
-    let scope = Scope::Enti(about::enti(connection, ente, log_id)?);
-    let Some(horizon) = horizon(connection, filter, &bounds)? else {
-        let found = rows(connection, filter, &bounds, &scope)?;
-        return Ok(page(found, limit, None));
-    };
-    let bounds = Bounds { last: Some(horizon.instant_ms), ..bounds };
-    Ok(page(rows(connection, filter, &bounds, &scope)?, limit, Some(horizon)))
+    let is_looked_for = filter.ente.is_some() || filter.user.is_some();
+    let horizon = if is_looked_for { horizon(connection, filter, &bounds, looked_at)? } else { None };
+    let bounds = Bounds { last: horizon.map(|horizon| horizon.instant_ms), ..bounds };
+    Ok(page(rows(connection, filter, &bounds, &scope)?, bounds.limit, horizon))
 }
 
 /// A page of `found`, which are all entries up to `horizon`, or all there are, unless they are as many as were asked.
@@ -161,18 +206,24 @@ fn merged(
     scopes: &[Scope],
 ) -> Result<Page, StoreError> {
     let most = usize::try_from(bounds.limit).unwrap_or(usize::MAX);
+    let newest_first = bounds.newest_first;
     let mut all: BTreeMap<Cursor, Found> = BTreeMap::new();
     for scope in scopes {
-        let full = all.len() >= most;
-        let last = all.last_key_value().filter(|_| full).map(|(cursor, _)| cursor.instant_ms);
+        let farthest = if newest_first { all.first_key_value() } else { all.last_key_value() };
+        let last = farthest.filter(|_| all.len() >= most).map(|(cursor, _)| cursor.instant_ms);
         for found in rows(connection, filter, &Bounds { last, ..*bounds }, scope)? {
             all.insert(Cursor::of(&found.row), found);
         }
         while all.len() > most {
-            all.pop_last();
+            if newest_first {
+                all.pop_first()
+            } else {
+                all.pop_last()
+            };
         }
     }
-    Ok(page(all.into_values().collect(), bounds.limit, None))
+    let found = if newest_first { all.into_values().rev().collect() } else { all.into_values().collect() };
+    Ok(page(found, bounds.limit, None))
 }
 
 /// The log of the e-service of this name.

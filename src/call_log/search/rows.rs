@@ -15,16 +15,20 @@ use crate::store::schema::{call_entry, eservice, flusso};
 use crate::store::{AnyConnection, StoreError};
 
 /// How many entries are looked at for one page, where each look costs as much as the page that the entry is about.
-const LOOKED_AT: i64 = 10_000;
+pub(super) const PAGES_LOOKED_AT: i64 = 10_000;
+/// The same, where the entry itself tells.
+pub(super) const ENTRIES_LOOKED_AT: i64 = 200_000;
 
 /// Between which entries to look, and for how many.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds {
     pub(super) log_id: Option<i64>,
+    /// Beyond this place, in the order that is asked for.
     pub(super) after: Option<Cursor>,
-    /// Not after this instant, in milliseconds since the epoch.
+    /// Not beyond this instant, in milliseconds since the epoch.
     pub(super) last: Option<i64>,
     pub(super) limit: u32,
+    pub(super) newest_first: bool,
 }
 
 /// Which condition leads: the first that claims it. PostgreSQL is left to find out: it knows how often a value occurs,
@@ -68,6 +72,32 @@ impl Lead {
 
 fn column<T: SqlType + SingleValue>(name: &str, leads: bool, unindexed: &str) -> SqlLiteral<T> {
     sql(&format!("(call_entry.{name}{})", if leads { "" } else { unindexed }))
+}
+
+/// The beginning of the column `evidence` of this user's entries: the user is the first member.
+fn user_is(user: &str) -> (SqlLiteral<Text>, String) {
+    // Text always serialises.
+    let begins = format!("{{\"user_id\":{}", serde_json::to_string(user).unwrap_or_default());
+    (sql(&format!("substr(call_entry.evidence, 1, {})", begins.chars().count())), begins)
+}
+
+/// The conditions under which an entry is within `bounds`.
+fn within(bounds: &Bounds, walked: bool) -> Vec<SqlLiteral<Bool>> {
+    let instant = if walked { "call_entry.instant_ms" } else { "call_entry.instant_ms + 0" };
+    let (onward, back) = if bounds.newest_first { ('<', '>') } else { ('>', '<') };
+    let mut conditions = Vec::new();
+    if let Some(last) = bounds.last {
+        conditions.push(sql(&format!("({instant} {back}= {last})")));
+    }
+    if let Some(Cursor { instant_ms, log_id, index }) = bounds.after {
+        // The first condition is implied by the second, and lets the index be entered at the right place.
+        conditions.push(sql(&format!("({instant} {onward}= {instant_ms})")));
+        conditions.push(sql(&format!(
+            "(call_entry.instant_ms {onward} {instant_ms} OR call_entry.log_id {onward} {log_id} \
+             OR (call_entry.log_id = {log_id} AND call_entry.entry_index {onward} {index}))"
+        )));
+    }
+    conditions
 }
 
 /// The instant in a request's id, in milliseconds since the epoch, if it was made here.
@@ -131,6 +161,10 @@ pub(super) fn rows(
         query = query.filter(sql::<Bool>(&format!("call_entry.method = '{}'", action::METHOD)));
         query = query.filter(lead.text("path").eq(action));
     }
+    if let Some(user) = &filter.user {
+        let (column, begins) = user_is(user);
+        query = query.filter(column.eq(begins));
+    }
     if let Some(outcome) = &filter.outcome {
         if outcome == "ok" {
             query = query.filter(lead.following_text("outcome").eq(outcome));
@@ -169,45 +203,50 @@ pub(super) fn rows(
     if let Some(until) = filter.until {
         query = query.filter(instant().lt(until.as_millisecond()));
     }
-    if let Some(last) = bounds.last {
-        query = query.filter(instant().le(last));
+    for condition in within(bounds, walked) {
+        query = query.filter(condition);
     }
-    if let Some(after) = bounds.after {
-        // The first condition is implied by the second, and lets the index be entered at the right place.
-        query = query.filter(instant().ge(after.instant_ms)).filter(
-            call_entry::instant_ms
-                .gt(after.instant_ms)
-                .or(call_entry::log_id.gt(after.log_id))
-                .or(call_entry::log_id.eq(after.log_id).and(call_entry::entry_index.gt(after.index))),
-        );
-    }
-    let rows: Vec<(Row, Option<String>)> =
-        query.order((instant(), call_entry::log_id, call_entry::entry_index)).load(connection)?;
+    query = if bounds.newest_first {
+        query.order((instant().desc(), call_entry::log_id.desc(), call_entry::entry_index.desc()))
+    } else {
+        query.order((instant(), call_entry::log_id, call_entry::entry_index))
+    };
+    let rows: Vec<(Row, Option<String>)> = query.load(connection)?;
     Ok(rows.into_iter().map(|(row, eservice)| Found { row, eservice }).collect())
 }
 
-/// How far the log is looked through for one page; none: to its end.
+/// How far the log is looked through for one page of so many looks; none: to its end.
 pub(super) fn horizon(
     connection: &mut AnyConnection,
     filter: &Filter,
     bounds: &Bounds,
+    looked_at: i64,
 ) -> Result<Option<Cursor>, StoreError> {
-    let mut query = call_entry::table
-        .select(call_entry::instant_ms)
-        .order((call_entry::instant_ms, call_entry::log_id, call_entry::entry_index))
-        .offset(LOOKED_AT)
-        .limit(1)
-        .into_boxed();
+    let mut query = call_entry::table.select(call_entry::instant_ms).offset(looked_at).limit(1).into_boxed();
     if let Some(log_id) = bounds.log_id {
         query = query.filter(call_entry::log_id.eq(log_id));
     }
-    let from = filter.from.map(Timestamp::as_millisecond);
-    if let Some(from) = from.max(bounds.after.map(|after| after.instant_ms)) {
+    let after = bounds.after.map(|after| after.instant_ms);
+    let (from, until) = if bounds.newest_first { (None, after) } else { (after, None) };
+    if let Some(from) = filter.from.map(Timestamp::as_millisecond).max(from) {
         query = query.filter(call_entry::instant_ms.ge(from));
     }
     if let Some(until) = filter.until {
         query = query.filter(call_entry::instant_ms.lt(until.as_millisecond()));
     }
+    if let Some(until) = until {
+        query = query.filter(call_entry::instant_ms.le(until));
+    }
+    query = if bounds.newest_first {
+        query.order((
+            call_entry::instant_ms.desc(),
+            call_entry::log_id.desc(),
+            call_entry::entry_index.desc(),
+        ))
+    } else {
+        query.order((call_entry::instant_ms, call_entry::log_id, call_entry::entry_index))
+    };
     let instant_ms: Option<i64> = query.first(connection).optional()?;
-    Ok(instant_ms.map(|instant_ms| Cursor { instant_ms, log_id: i64::MAX, index: i64::MAX }))
+    let end = if bounds.newest_first { i64::MIN } else { i64::MAX };
+    Ok(instant_ms.map(|instant_ms| Cursor { instant_ms, log_id: end, index: end }))
 }

@@ -1,0 +1,202 @@
+//! Integrity: how long each log is, what of it is signed, and a verification that can be started here.
+
+use askama::Template;
+
+use super::testi;
+use super::verifica::{Stand, Task};
+use super::{CHIAMATE, Choice, INTEGRITA, label, logs, sees_all, whole, whole_logs};
+use crate::call_log::action::Kind;
+use crate::call_log::seal::stored::{Standing, standing};
+use crate::call_log::seal::verify::{Fault, Report};
+use crate::console::frame::Frame;
+use crate::console::pages::Answer;
+use crate::console::text;
+use crate::console::visit::{self, Visit};
+
+/// Checkpoints of each log that are shown.
+const CHECKPOINTS: u32 = 5;
+
+#[derive(Template)]
+#[template(path = "registro/integrita.html")]
+struct Integrita {
+    frame: Frame,
+    logs: Vec<Registro>,
+    /// Whether checkpoints are signed, and are written into a file too.
+    is_signed: bool,
+    has_file: bool,
+    choices: Vec<Choice>,
+    verification: Option<Verifica>,
+    is_running: bool,
+}
+
+/// How a log stands.
+struct Registro {
+    label: String,
+    size: String,
+    root: String,
+    /// What the last checkpoint vouches for, and what came after it.
+    signed: String,
+    after: String,
+    /// How many entries, and when.
+    checkpoints: Vec<(String, String)>,
+}
+
+/// The last verification, as whoever is signed in may see it.
+struct Verifica {
+    what: String,
+    started: String,
+    user: String,
+    stand: Esito,
+}
+
+enum Esito {
+    Running { checked: String, entries: String, percent: u64 },
+    Ended { ended: String, holds: bool, signatures: bool, logs: Vec<Verificato>, faults: Vec<String> },
+    Failed,
+}
+
+/// What was found of a log.
+struct Verificato {
+    label: String,
+    entries: String,
+    signed: String,
+    after: String,
+    checkpoints: String,
+    removed: String,
+    changed: u64,
+    not_compared: u64,
+    /// What is wrong, and the page of the entry that is.
+    faults: Vec<(String, Option<String>)>,
+}
+
+pub(super) async fn show(visit: Visit) -> Answer {
+    let done = match visit.query.text("fatto") {
+        "avviata" => Some("La verifica è stata avviata."),
+        _ => None,
+    };
+    let all = visit.console.store.read_async(move |connection| standing(connection, CHECKPOINTS)).await?;
+    let visible = logs(&visit)?;
+    let sees_all = sees_all(&visit)?;
+    let may_see =
+        |log: &&Standing| sees_all || visible.iter().any(|one| one.id == log.log_id && one.enti.is_none());
+    let is_running = visit.console.registro.verification.is_running();
+    let settings = &visit.console.config.call_log;
+    visit::show(&Integrita {
+        frame: visit
+            .frame("Integrità del registro")
+            .below("Cruscotto", "/")
+            .below("Registro delle chiamate", CHIAMATE)
+            .with_done(done.filter(|_| is_running)),
+        logs: all.iter().filter(may_see).map(registro).collect(),
+        is_signed: settings.checkpoint_key.is_some(),
+        has_file: settings.checkpoint_file.is_some(),
+        choices: whole_logs(&visit, "")?,
+        verification: verification(&visit, &all),
+        is_running,
+    })
+}
+
+fn figure(number: i64) -> String {
+    text::number(u64::try_from(number).unwrap_or_default())
+}
+
+fn registro(log: &Standing) -> Registro {
+    let signed = log.checkpoints.first().map_or(0, |last| last.size);
+    Registro {
+        label: label(log.eservice.as_deref()).to_owned(),
+        size: figure(log.size),
+        root: log.root.clone(),
+        signed: figure(signed),
+        after: figure(log.size.saturating_sub(signed)),
+        checkpoints: log
+            .checkpoints
+            .iter()
+            .map(|one| (figure(one.size), text::instant(one.instant_ms)))
+            .collect(),
+    }
+}
+
+fn verification(visit: &Visit, all: &[Standing]) -> Option<Verifica> {
+    let (task, stand) = visit.console.registro.verification.last()?;
+    whole(visit, task.only.as_deref().unwrap_or_default()).ok()?;
+    let stand = match stand {
+        Stand::Running(watch) => {
+            let checked = watch.checked().min(task.entries);
+            Esito::Running {
+                checked: text::number(checked),
+                entries: text::number(task.entries),
+                percent: checked.saturating_mul(100) / task.entries.max(1),
+            }
+        }
+        Stand::Ended(report, ended_ms) => ended(&report, ended_ms, all),
+        Stand::Failed => Esito::Failed,
+    };
+    Some(Verifica {
+        what: task.only.unwrap_or_else(|| "tutti i registri".to_owned()),
+        started: text::instant(task.started_ms),
+        user: task.user,
+        stand,
+    })
+}
+
+fn ended(report: &Report, ended_ms: i64, all: &[Standing]) -> Esito {
+    let page = |eservice: Option<&str>, fault: &Fault| {
+        let log = all.iter().find(|log| log.eservice.as_deref() == eservice)?;
+        Some(format!("/registro/chiamate/{}/{}", log.log_id, testi::wrong_entry(fault)?))
+    };
+    let logs = report
+        .logs
+        .iter()
+        .map(|log| {
+            let eservice = log.eservice.as_deref();
+            Verificato {
+                label: label(eservice).to_owned(),
+                entries: text::number(log.entries),
+                signed: text::number(log.signed),
+                after: text::number(log.entries.saturating_sub(log.signed)),
+                checkpoints: text::number(log.checkpoints),
+                removed: text::number(log.removed),
+                changed: log.changed,
+                not_compared: log.not_compared,
+                faults: log.faults.iter().map(|fault| (testi::fault(fault), page(eservice, fault))).collect(),
+            }
+        })
+        .collect();
+    Esito::Ended {
+        ended: text::instant(ended_ms),
+        holds: report.holds(),
+        signatures: report.signatures,
+        logs,
+        faults: report.faults.iter().map(testi::fault).collect(),
+    }
+}
+
+pub(super) async fn verify(visit: Visit) -> Answer {
+    let only = whole(&visit, visit.form.text("registro"))?;
+    let verification = &visit.console.registro.verification;
+    if verification.is_running() {
+        return Ok(visit::go_to(INTEGRITA));
+    }
+    let mut action = visit.action(Kind::CallsVerified)?;
+    let served = visit.eservices().find(|served| Some(&served.config.name) == only.as_ref());
+    action.eservice = served.map(|served| served.id);
+    visit.log(action).await?;
+    let all = visit.console.store.read_async(|connection| standing(connection, 0)).await?;
+    let sizes = all.iter().filter(|log| only.is_none() || log.eservice == only).map(|log| log.size);
+    let console = &visit.console;
+    let task = Task {
+        only: only.clone(),
+        user: visit.account()?.name.clone(),
+        entries: u64::try_from(sizes.sum::<i64>()).unwrap_or_default(),
+        started_ms: console.clock.now_ms(),
+    };
+    let settings = &console.config.call_log;
+    verification.start(
+        task,
+        console.store.clone(),
+        console.clock.clone(),
+        settings.checkpoint_file.iter().cloned().collect(),
+        settings.checkpoint_key.clone(),
+    );
+    Ok(visit::go_to("/registro/integrita?fatto=avviata"))
+}
