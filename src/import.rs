@@ -159,6 +159,7 @@ fn counting<'a>(read: &'a Cell<u64>, progress: &'a dyn Fn(u64)) -> impl Fn(u64) 
     }
 }
 
+/// Imports the records of `source`, of which [`counting`] says how far it was read.
 fn take<'a>(
     source: Result<Box<dyn Iterator<Item = Taken> + 'a>, Vec<Notice>>,
     (size, read): (u64, &Cell<u64>),

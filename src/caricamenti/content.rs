@@ -1,29 +1,39 @@
 //! The content of a file that lies in the database, read as if it were a file: one part of it in memory.
 
+use std::cell::RefCell;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::rc::Rc;
 
 use diesel::prelude::*;
 
 use super::PART;
-use crate::store::Store;
 use crate::store::schema::caricamento_parte;
+use crate::store::{Store, StoreError};
+
+/// Why a content could not be read on. To whoever judges a file it looks like a fault of the file, which it is not.
+pub(super) type Failure = Rc<RefCell<Option<StoreError>>>;
 
 /// The content, and how far it was read.
-pub struct Content {
+pub(super) struct Content {
     store: Store,
     id: i64,
     bytes: u64,
     position: u64,
     /// The part that was read last, and its number.
     part: Option<(i64, Vec<u8>)>,
+    failure: Failure,
 }
 
 impl Content {
-    /// The content of the file `id`, which is `bytes` long.
-    #[must_use]
-    pub fn new(store: &Store, id: i64, bytes: i64) -> Self {
-        let bytes = u64::try_from(bytes).unwrap_or_default();
-        Self { store: store.clone(), id, bytes, position: 0, part: None }
+    /// The content of the file `id`, which is `bytes` long. What goes wrong is left in `failure`.
+    pub(super) fn new(store: &Store, id: i64, bytes: u64, failure: &Failure) -> Self {
+        Self { store: store.clone(), id, bytes, position: 0, part: None, failure: Rc::clone(failure) }
+    }
+
+    fn fail(&self, error: StoreError) -> io::Error {
+        let shown = io::Error::other(error.to_string());
+        *self.failure.borrow_mut() = Some(error);
+        shown
     }
 
     fn part(&mut self, number: i64) -> io::Result<&[u8]> {
@@ -38,9 +48,10 @@ impl Content {
                         .first(connection)
                         .optional()?)
                 })
-                .map_err(io::Error::other)?;
-            // It was withdrawn while it was read.
-            let content = content.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+                .map_err(|error| self.fail(error))?;
+            let missing =
+                || self.fail(StoreError::Unreadable(format!("part {number} of the loaded file {id}")));
+            let content = content.ok_or_else(missing)?;
             self.part = Some((number, content));
         }
         Ok(self.part.as_ref().map(|(_, content)| content.as_slice()).unwrap_or_default())
@@ -57,7 +68,9 @@ impl Read for Content {
         let within = usize::try_from(self.position % length).unwrap_or(usize::MAX);
         let count = self.part(number)?.get(within..).unwrap_or_default().read(out)?;
         if count == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+            return Err(
+                self.fail(StoreError::Unreadable(format!("the loaded file {} is too short", self.id)))
+            );
         }
         self.position += u64::try_from(count).unwrap_or(u64::MAX);
         Ok(count)

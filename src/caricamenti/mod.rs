@@ -21,7 +21,6 @@ use crate::import::Summary;
 use crate::intake::Format;
 use crate::store::EserviceId;
 
-pub use content::Content;
 pub use mappings::{SavedMapping, mapping, mappings, save_mapping};
 pub use rows::{
     New, append, arrived, begin, confirm, find, forget, list, map, page, resume, sweep, withdraw,

@@ -4,8 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use super::content::{Content, Failure};
 use super::rows::{self, Step};
-use super::{Caricamento, Content, MOST_PAGES, PAGE, Stato, kept};
+use super::{Caricamento, MOST_PAGES, PAGE, Stato, kept};
 use crate::clock::Clock;
 use crate::codes::{CodesError, RulesInForce};
 use crate::config::EService;
@@ -52,7 +53,8 @@ pub(super) fn run(
     let refused = RefusedInsertions::of(eservice.cancel_refused);
     let registry = &Registry::new(tools.store.clone(), tools.clock.clone()).with_refused(refused);
     let mapping = Mapping::new(job.mapping.clone());
-    let content = || Content::new(tools.store, job.id, job.bytes);
+    let (length, unread) = (u64::try_from(job.bytes).unwrap_or_default(), Failure::default());
+    let content = || Content::new(tools.store, job.id, length, &unread);
 
     let columns = match job.format {
         // A header that cannot be read is told by the import itself.
@@ -95,10 +97,11 @@ pub(super) fn run(
         },
         report: None,
     };
-    let source = (content(), u64::try_from(job.bytes).unwrap_or_default());
+    let source = (content(), length);
     let done = import::run_from(source, job.format, &options, &mut destination, &mut summary, &mut listeners);
-    if let Some(error) = failure {
-        return Err(error.into());
+    if let Some(error) = failure.or_else(|| unread.take()) {
+        // Whoever withdrew the file took its content away.
+        return if log.advance(&summary)? { Err(error.into()) } else { Ok(None) };
     }
     let is_readable = match done {
         Err(ImportError::Stopped) if log.is_lost => return Ok(None),
@@ -157,6 +160,10 @@ impl<'a> Log<'a> {
         if self.last.elapsed() < BEAT && self.pages.len() < PAGE {
             return Ok(true);
         }
+        self.advance(summary)
+    }
+
+    fn advance(&mut self, summary: &Summary) -> Result<bool, StoreError> {
         let (job, step, now_ms) = (self.job.clone(), self.step(summary), self.tools.clock.now_ms());
         let goes_on = self
             .tools

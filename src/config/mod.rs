@@ -14,6 +14,7 @@ pub mod template;
 pub mod tracing;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -148,10 +149,15 @@ pub struct BackOffice {
     /// The header in which the ente's identity proxy names the user who is signed in there.
     pub identity_header: Option<String>,
     /// Megabytes (10⁶ bytes) of a file that staff load.
-    pub upload_megabytes: u16,
+    pub upload_megabytes: NonZeroU16,
     /// Certificate and key; absent: plain HTTP, for loopback or a proxy in front.
     pub tls: Option<Tls>,
 }
+
+const UPLOAD_MEGABYTES: NonZeroU16 = match NonZeroU16::new(100) {
+    Some(megabytes) => megabytes,
+    None => NonZeroU16::MIN,
+};
 
 impl Default for BackOffice {
     fn default() -> Self {
@@ -160,7 +166,7 @@ impl Default for BackOffice {
             public_url: None,
             trusted_proxies: Vec::new(),
             identity_header: None,
-            upload_megabytes: 100,
+            upload_megabytes: UPLOAD_MEGABYTES,
             tls: None,
         }
     }

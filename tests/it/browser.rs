@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
+use diesel::connection::SimpleConnection;
 use waas_comuni::clock::Clock;
 use waas_comuni::staff::Role;
 
+use crate::caricamenti::mixed;
 use crate::cruscotto::JANUARY;
 use crate::support::app::App;
 use crate::support::browser::{Browser, PHONE};
@@ -53,6 +55,58 @@ on_both_databases! {
         browser.send(&[("attuale", &password), ("nuova", PASSWORD), ("conferma", PASSWORD)]);
         assert!(browser.find("[role=status]").text().contains("La password è stata cambiata."));
         assert!(!browser.text().contains("Amministrazione"), "an operator's menu has his own entries alone");
+    }
+}
+
+/// The field of a form that takes a file.
+const FILE: &str = "input[type=file]";
+
+on_both_databases! {
+    fn an_operator_loads_a_file(database) {
+        let app = App::start(database);
+        app.account("anna", &[Role::Operatore]);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("borse-2025.csv");
+        std::fs::write(&file, mixed().replace("CodiceFiscale;", "Cod. fiscale;")).unwrap();
+        let browser = Browser::start();
+        browser.open(&app.page("/caricamenti"));
+        browser.send(&[("nome", "anna"), ("password", PASSWORD)]);
+        browser.find(FILE).write(file.to_str().unwrap());
+        browser.inspect("caricamenti-nuovo");
+        browser.find("form.console-form button[type=submit]").click();
+
+        // A column that is not known is asked for; what is near is proposed.
+        browser.find("#colonna-0");
+        assert_eq!(browser.run("return document.getElementById('colonna-0').value"), "CodiceFiscale");
+        browser.inspect("caricamenti-colonne");
+        browser.send(&[("nome", "Gestionale")]);
+        browser.find("form[action$='/conferma'] button");
+        assert!(browser.text().contains("<script>alert(1)</script>"), "what a cell says is text");
+        browser.inspect("caricamenti-anteprima");
+        browser.find("form[action$='/conferma'] button").click();
+        browser.find("#stato.ok");
+        assert_eq!(app.registry.page(app.eservice, 0, 100).unwrap().len(), 6);
+        browser.inspect("caricamenti-esito");
+
+        // Somebody who comes back while it goes on sees how far it is, and its end without doing anything.
+        let leave = |stato: &str, beat_ms: i64| {
+            let sql = format!("UPDATE caricamento SET stato = '{stato}', beat_ms = {beat_ms}, bytes_read = bytes / 2");
+            app.store.write(|connection| Ok(connection.batch_execute(&sql)?)).unwrap();
+        };
+        leave("pubblicazione", Clock::System.now_ms());
+        browser.open(&app.page("/caricamenti/1"));
+        assert!(browser.find("[data-testo]").text().contains("pubblicazione in corso"));
+        browser.inspect("caricamenti-avanzamento");
+        leave("concluso", 0);
+        browser.find("#stato.ok");
+        leave("pubblicazione", 0);
+        browser.open(&app.page("/caricamenti/1"));
+        browser.find("form[action$='/riprendi'] button");
+        browser.inspect("caricamenti-interrotto");
+        leave("concluso", 0);
+        browser.open(&app.page("/caricamenti"));
+        browser.find("table");
+        browser.inspect("caricamenti");
     }
 }
 

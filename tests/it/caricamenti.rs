@@ -253,6 +253,14 @@ on_both_databases! {
         assert_eq!(figures(&settled(&anna, &path)), [10, 4, 0, 2, 0, 4]);
         assert_eq!(published(&app), 6);
 
+        // What cannot be read any more is no fault of the file, and is not taken for its end.
+        let path = load(&anna, "c.csv", &mixed().replace(";600.00;", ";700.00;"));
+        let preview = settled(&anna, &path);
+        app.store.write(|connection| Ok(connection.batch_execute("DELETE FROM caricamento_parte")?)).unwrap();
+        assert_eq!(confirm(&anna, &path, &preview).status, 303);
+        let page = settled(&anna, &path);
+        assert!(page.contains("Il lavoro si è interrotto"), "{page}");
+        assert_eq!(published(&app), 6);
         let path = load(&anna, "b.csv", &mixed());
         settled(&anna, &path);
         app.store.write(|connection| {
@@ -318,7 +326,8 @@ fn a_file_comes_from_our_own_form_alone() {
 #[test]
 fn what_is_no_file_of_benefits_is_refused_at_the_form() {
     let database = TestDatabase::new(Backend::Sqlite);
-    let app = App::start_with(&database, |config| config.back_office.upload_megabytes = 1);
+    let app =
+        App::start_with(&database, |config| config.back_office.upload_megabytes = std::num::NonZeroU16::MIN);
     let anna = app.signed_in("anna", &[Operatore]);
     anna.get("/caricamenti");
     let ente = [("ente", "prova:H501")];

@@ -1,5 +1,6 @@
 //! The list of files, and the form that loads another.
 
+use std::num::NonZeroU16;
 use std::path::Path;
 
 use actix_web::http::StatusCode;
@@ -30,7 +31,7 @@ struct Elenco {
     errors: Errors,
     enti: Vec<Choice>,
     mappings: Vec<Choice>,
-    megabytes: u16,
+    megabytes: NonZeroU16,
     rows: Vec<Row>,
     /// The number before which older files come.
     older: Option<i64>,
@@ -196,7 +197,7 @@ pub(super) async fn load(mut visit: Visit) -> Answer {
     };
     let arrival = Arrival { store: visit.console.store.clone(), id, is_whole: false };
     let megabytes = visit.console.config.back_office.upload_megabytes;
-    match arrival.receive(upload, u64::from(megabytes) * 1_000_000).await? {
+    match arrival.receive(upload, u64::from(megabytes.get()) * 1_000_000).await? {
         Received::Whole(arrival, bytes) => {
             let loaded = visit.action(Kind::FileLoaded)?.of(eservice);
             visit.log(loaded.saying(format!("caricamento={id}"))).await?;

@@ -61,12 +61,10 @@ async fn send(
     extension: &str,
     content_type: &'static str,
 ) -> Answer {
-    let id = {
-        let caricamento = asked(&visit).await?;
-        let exported = visit.action(Kind::BenefitsExported)?.of(caricamento.eservice);
-        visit.log(exported.saying(format!("caricamento={}", caricamento.id))).await?;
-        caricamento.id
-    };
+    let caricamento = asked(&visit).await?;
+    let id = caricamento.id;
+    let exported = visit.action(Kind::BenefitsExported)?.of(caricamento.eservice);
+    visit.log(exported.saying(format!("caricamento={id}"))).await?;
     let sent = Sent { store: visit.console.store.clone(), id, page: 0, report: Some(report), out };
     let pages = stream::try_unfold(sent, |mut sent| async move {
         let Some(mut report) = sent.report.take() else { return Ok::<_, io::Error>(None) };

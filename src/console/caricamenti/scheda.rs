@@ -6,7 +6,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde_json::json;
 
-use super::{ELENCO, asked, elenco, path_of, state_text};
+use super::{ELENCO, asked, elenco, enti, path_of, state_text};
 use crate::call_log::action::Kind;
 use crate::caricamenti::{self, Caricamento, FILE_DAYS, MOST_PAGES, PAGE, SavedMapping, Stato};
 use crate::catalogue;
@@ -30,6 +30,7 @@ struct Scheda {
     frame: Frame,
     errors: Errors,
     path: String,
+    ente: String,
     one: Caricamento,
     state: &'static str,
     badge: &'static str,
@@ -90,7 +91,11 @@ async fn page(
     chosen: Option<&BTreeMap<String, String>>,
 ) -> Result<Scheda, Refusal> {
     let one = asked(visit).await?;
+    let now_ms = visit.console.clock.now_ms();
+    let is_moving = is_moving(&one, now_ms);
+    // Once the work is over, the page says how it ended.
     let done = match visit.query.text("fatto") {
+        _ if !is_moving => None,
         "conferma" => {
             Some("Confermato: le prestazioni si stanno pubblicando. Potete chiudere questa pagina.")
         }
@@ -114,7 +119,6 @@ async fn page(
         let shown = visit.action(Kind::BenefitsListed)?.of(one.eservice);
         visit.log(shown.saying(format!("caricamento={id}")).counting(entries.len())).await?;
     }
-    let now_ms = visit.console.clock.now_ms();
     let (state, badge) = state_text(&one, now_ms);
     let is_interrupted = one.is_interrupted(now_ms);
     let maps = matches!(one.stato, Stato::Colonne | Stato::Illeggibile | Stato::Pronto);
@@ -129,10 +133,16 @@ async fn page(
             .with_done(done),
         errors,
         path: path_of(id),
+        ente: enti(visit)
+            .find(|(eservice, _, ente)| *eservice == one.eservice && ente.codice == one.codice_ente)
+            .map_or_else(
+                || one.codice_ente.clone(),
+                |(_, eservice, ente)| format!("{} ({}), {}", ente.denominazione, ente.codice, eservice.name),
+            ),
         state,
         badge,
         is_interrupted,
-        is_moving: is_moving(&one, now_ms),
+        is_moving,
         can_be_confirmed: one.stato == Stato::Pronto
             && one.figures.new + one.figures.changed + one.figures.withdrawn > 0,
         size: size(one.bytes),
