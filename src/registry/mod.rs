@@ -56,7 +56,6 @@ pub static RULES: &[&Rule] = &[
     &notices::NOT_CANCELLABLE,
     &notices::WITHDRAWN,
     &notices::OTHER_CONTENT,
-    &notices::UNSETTLED,
     &notices::PAYLOAD_GONE,
 ];
 

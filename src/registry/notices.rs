@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::plan::{Benefit, Refusal, Stato};
 use crate::siuss::notice::{Notice, Rule, Severity};
+use crate::siuss::rules::UNSETTLED;
 use crate::store::Day;
 
 /// A withdrawal of what the registry does not hold.
@@ -44,14 +45,6 @@ pub(super) static PAYLOAD_GONE: Rule = Rule {
     severity: Severity::Errore,
     summary: "Non si ritira né si corregge una prestazione di cui il contenuto inviato è stato eliminato.",
     source: "[retention] della configurazione: una cancellazione ripete ciò che fu inviato",
-};
-
-/// A benefit that stands otherwise with INPS than in the registry, and that is described as the registry has it.
-pub(super) static UNSETTLED: Rule = Rule {
-    code: "REG-05",
-    severity: Severity::Avviso,
-    summary: "Ciò che INPS ha rifiutato non è inviato di nuovo da solo: va corretto, o inviato con un comando.",
-    source: "docs/esiti.md",
 };
 
 pub(super) fn not_held() -> Notice {

@@ -80,6 +80,15 @@ impl Rulebook {
     }
 }
 
+/// A benefit that stands otherwise with INPS than in the registry, and that a record describes as the registry has it:
+/// the registry notices it, and an operator may weigh it like any warning about a record.
+pub static UNSETTLED: Rule = rule(
+    "REG-05",
+    Severity::Avviso,
+    "Ciò che INPS ha rifiutato non è inviato di nuovo da solo: va corretto, o inviato con un comando.",
+    "docs/esiti.md",
+);
+
 /// Every rule that speaks of a record: of the schema, and beyond it.
 pub static RULES: &[&Rule] = &[
     &element::MISSING,
@@ -117,6 +126,7 @@ pub static RULES: &[&Rule] = &[
     &pseudonym::DERIVED,
     &sinba::OPERAZIONE,
     &ripetuto::RIPETUTO,
+    &UNSETTLED,
 ];
 
 const fn rule(code: &'static str, severity: Severity, summary: &'static str, source: &'static str) -> Rule {
