@@ -17,6 +17,8 @@ use crate::threads::{CLIENTS, storm};
 use crate::{import, name};
 
 const FLOWS: u32 = 20_000;
+/// So many clients that some pages are read while others wait for their commit.
+const MANY: usize = 64;
 
 pub fn measure(backend: Backend) {
     let database = TestDatabase::new(backend);
@@ -46,22 +48,26 @@ pub fn measure(backend: Backend) {
                     move || client.pull(cursors.next().unwrap(), limit)
                 })
             }),
-            http("HTTP: voucher, page, durable log entry", &app, &cursors, limit),
+            http("HTTP: voucher, page, durable log entry", &app, CLIENTS, &cursors, limit),
         ];
         let group = format!("Pull of {limit} flows, {}, {CLIENTS} clients", name(backend));
         compare(&group, "pages", 5, contestants);
-        let contestants = vec![
-            http("without a call log", &unlogged, &cursors, limit),
-            http("with it", &app, &cursors, limit),
-        ];
-        compare(&format!("{group}, what the log costs"), "pages", 7, contestants);
+        for clients in [CLIENTS, MANY] {
+            let contestants = vec![
+                http("without a call log", &unlogged, clients, &cursors, limit),
+                http("with it", &app, clients, &cursors, limit),
+            ];
+            let group =
+                format!("Pull of {limit} flows, {}, {clients} clients, what the log costs", name(backend));
+            compare(&group, "pages", 7, contestants);
+        }
     }
 }
 
-fn http<'a>(name: &str, app: &'a App, cursors: &'a [i64], limit: i64) -> Contestant<'a> {
+fn http<'a>(name: &str, app: &'a App, clients: usize, cursors: &'a [i64], limit: i64) -> Contestant<'a> {
     let voucher = app.voucher();
     Contestant::timed(name, move || {
-        storm(CLIENTS, |number| {
+        storm(clients, |number| {
             let mut client = HttpClient::connect(app.address(), &voucher);
             let mut cursors = anywhere(cursors, number);
             move || client.pull(cursors.next().unwrap(), limit)
