@@ -60,4 +60,25 @@ document.addEventListener("DOMContentLoaded", () => {
       delete form.dataset.inviato;
     }
   });
+
+  // What a form computes is shown while one types.
+  const computing = document.querySelector("form[data-calcolo]");
+  const computed = document.getElementById("calcolo");
+  if (computing && computed) {
+    let waiting;
+    let latest = 0;
+    const compute = async () => {
+      const turn = (latest += 1);
+      const body = new URLSearchParams(new FormData(computing));
+      const answer = await fetch(computing.dataset.calcolo, { method: "POST", body }).catch(() => null);
+      if (answer && answer.ok && turn === latest) {
+        const { html } = await answer.json();
+        computed.innerHTML = html;
+      }
+    };
+    computing.addEventListener("input", () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(compute, 300);
+    });
+  }
 });

@@ -204,3 +204,97 @@ fn an_auditor_finds_a_call_and_verifies_the_log() {
     browser.open(&app.page("/registro/tracing"));
     browser.inspect("registro-tracing");
 }
+
+/// Chooses in the lists of the page.
+fn choose(browser: &Browser, choices: &[(&str, &str)]) {
+    for (id, value) in choices {
+        browser.find(&format!("#{id} option[value='{value}']")).click();
+    }
+}
+
+#[test]
+fn an_operator_writes_a_benefit_step_by_step_and_corrects_it() {
+    let database = TestDatabase::new(Backend::Sqlite);
+    let app = App::start(&database);
+    app.account("anna", &[Role::Operatore]);
+    let browser = Browser::start();
+    browser.open(&app.page("/prestazioni"));
+    browser.send(&[("nome", "anna"), ("password", PASSWORD)]);
+    browser.open(&app.page("/prestazioni/nuova"));
+    choose(&browser, &[("Genere", "1")]);
+    browser.send(&[("CodiceFiscale", "CNTLCU15E09H501"), ("Cognome", "Conti"), ("Nome", "Luca")]);
+    browser.find("#CodiceFiscale-errore");
+    browser.inspect("guidata-errore");
+    browser.send(&[
+        ("CodiceFiscale", "CNTLCU15E09H501T"),
+        ("AnnoNascita", "2015"),
+        ("LuogoNascita", "H501"),
+        ("CodiceRegione", "08"),
+        ("CodiceComune", "058091"),
+    ]);
+    browser.find("#CodicePrestazione");
+    choose(&browser, &[("PresenzaProvaMezzi", "1"), ("CaratterePrestazione", "1")]);
+    browser.inspect("guidata-1-prestazione");
+    browser.send(&[
+        ("CodicePrestazione", "A2.12"),
+        ("ProtocolloDomanda", "2020/77"),
+        ("DataEvento", "25/08/2020"),
+    ]);
+    browser.find("#DataDSU");
+    browser.inspect("guidata-2-dsu");
+    let dsu = [("NumeroProtocolloDSU", "INPS-ISEE-2020-01234567A-00"), ("AnnoProtocolloDSU", "2020")];
+    browser.send(&[dsu[0], dsu[1], ("DataDSU", "14/01/2020")]);
+    for (id, day) in [("DataInizioPrestazione", "01/09/2020"), ("DataFinePrestazione", "31/05/2021")] {
+        browser.find(&format!("#{id}")).write(day);
+    }
+    // While one types, the page says what comes of it.
+    browser.find("#calcolo li:nth-child(2)");
+    assert!(browser.find("#calcolo").text().contains("dal 01/01/2021 al 31/05/2021, mesi: 5"));
+    browser.inspect("guidata-3-periodo");
+    // Without a script it says so when it is asked.
+    browser.scripts(false);
+    browser.find("button[value=avanti]").click();
+    for (id, amount) in
+        [("ImportoMensile", "84,20"), ("ImportoQuotaEnte", "61,55"), ("ImportoQuotaUtente", "22,65")]
+    {
+        browser.find(&format!("#{id}")).write(amount);
+    }
+    browser.find("button[value=ricalcola]").click();
+    browser.find("#ImportoMensile[value='84,20']");
+    assert!(browser.find("#calcolo").text().contains("in tutto 336,80 €"), "{}", browser.text());
+    browser.picture("guidata-4-importi-senza-script");
+    browser.find("button[value=avanti]").click();
+    choose(&browser, &[("PresaCarico", "2")]);
+    browser.picture("guidata-5-presa-in-carico");
+    browser.find("button[value=avanti]").click();
+    browser.find("button[value=conferma]");
+    browser.scripts(true);
+    browser.inspect("guidata-riepilogo");
+    browser.find("button[value=conferma]").click();
+    assert!(browser.find("[role=status]").text().contains("La prestazione è pubblicata"));
+    browser.inspect("prestazione");
+    browser.find("a[href$='/correzione']").click();
+    browser.find("#Cognome[value='Conti']");
+    browser.find("button[value='4']").click();
+    let amount = browser.find("#ImportoQuotaEnte");
+    amount.clear();
+    amount.write("60,00");
+    browser.find("button[value='6']").click();
+    browser.find("[data-errori]");
+    browser.inspect("correzione-errore");
+    browser.find("[data-errori] button").click();
+    for (id, amount) in [("ImportoQuotaEnte", "61,00"), ("ImportoQuotaUtente", "23,20")] {
+        let field = browser.find(&format!("#{id}"));
+        field.clear();
+        field.write(amount);
+    }
+    browser.find("button[value='6']").click();
+    browser.find("button[value=conferma]").click();
+    assert!(browser.find("[role=status]").text().contains("La correzione è pubblicata."));
+    browser.inspect("prestazione-corretta");
+    browser.find("a[href$='/ritiro']").click();
+    browser.inspect("prestazione-ritiro");
+    browser.open(&app.page("/prestazioni?codice=A2.12"));
+    browser.find("table");
+    browser.inspect("prestazioni");
+}

@@ -33,6 +33,7 @@ mod down;
 mod esiti;
 mod fuzzing;
 mod gap;
+mod guidata;
 mod import;
 mod inps;
 mod installation;

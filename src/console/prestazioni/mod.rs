@@ -1,10 +1,11 @@
-//! Benefits: looking for them, the page of one, withdrawing it and sending it again.
+//! Benefits: looking for them, the page of one, writing, correcting and withdrawing it, sending it again.
 //!
 //! Whatever changes what INPS holds is shown before it is done, and what was shown is what is published. Which flows
 //! those are is decided by the registry; here is only what people see of it.
 
 mod anteprima;
 mod documento;
+mod guidata;
 mod ricerca;
 mod scheda;
 
@@ -29,6 +30,15 @@ pub(super) const SECTION: Section = Section {
     label: Some("Prestazioni"),
     pages: &[
         Page::get(PRESTAZIONI, OPERATORS, |visit| Box::pin(ricerca::show(visit))),
+        Page::get(guidata::NUOVA, OPERATORS, |visit| Box::pin(guidata::begin(visit))),
+        Page::post(guidata::NUOVA, OPERATORS, |visit| Box::pin(guidata::go_on(visit))),
+        Page::post("/prestazioni/calcolo", OPERATORS, |visit| Box::pin(guidata::compute(visit))),
+        Page::get("/prestazioni/{eservice}/{id}/correzione", OPERATORS, |visit| {
+            Box::pin(guidata::correct(visit))
+        }),
+        Page::post("/prestazioni/{eservice}/{id}/correzione", OPERATORS, |visit| {
+            Box::pin(guidata::go_on_correcting(visit))
+        }),
         Page::get("/prestazioni/{eservice}/{id}", OPERATORS, |visit| Box::pin(scheda::show(visit))),
         Page::get("/prestazioni/{eservice}/{id}/xml/{flusso}", OPERATORS, |visit| {
             Box::pin(scheda::xml(visit))

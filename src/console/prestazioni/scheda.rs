@@ -8,6 +8,7 @@ use askama::Template;
 
 use super::anteprima::preview;
 use super::documento::{Part, differences, parts, record};
+use super::guidata::can_be_corrected;
 use super::ricerca::{badge, flow_badge};
 use super::{PRESTAZIONI, address, erogatore, held};
 use crate::call_log::action::Kind;
@@ -38,6 +39,7 @@ struct Scheda {
     can_resend: bool,
     /// Whether the configuration still has the ente.
     has_ente: bool,
+    can_be_corrected: bool,
     parts: Vec<Part>,
     /// When the content was dropped, where it was.
     dropped: Option<String>,
@@ -125,6 +127,7 @@ pub(super) async fn show(visit: Visit) -> Answer {
         refusal: in_force.and_then(refusal),
         can_resend,
         has_ente: ente.is_some(),
+        can_be_corrected: can_be_corrected(&found).is_some(),
         flows: found.flussi.iter().rev().map(|flusso| flow(flusso, &pulls)).collect(),
         changes: changes(&contents),
         parts: if dropped.is_none() {

@@ -67,6 +67,17 @@ impl Nomenclatore {
         self.0.get(codice)
     }
 
+    /// The benefits that are sent, or may be: code and name, in the order of the codes.
+    #[must_use]
+    pub fn sent(&self) -> Vec<(String, String)> {
+        let sent = self.0.iter().filter(|(_, voce)| voce.trasmissione != Trasmissione::No);
+        let mut sent: Vec<_> = sent
+            .map(|(codice, voce)| (codice.clone(), voce.denominazione.clone().unwrap_or_default()))
+            .collect();
+        sent.sort();
+        sent
+    }
+
     /// How many benefits it has.
     #[must_use]
     pub fn len(&self) -> usize {
