@@ -39,6 +39,7 @@ mod inps;
 mod installation;
 mod json;
 mod limits;
+mod links;
 mod metrics;
 mod prestazioni;
 mod pulls;
