@@ -91,7 +91,7 @@ on_both_databases! {
         let id = second.rsplit('/').next().unwrap().parse().unwrap();
         app.registry.withdraw(app.eservice, &crate::support::records::roma(), id).unwrap();
         assert_eq!(search(&anna, "stato=ritirate"), std::slice::from_ref(&second));
-        assert_eq!(search(&anna, "stato=ritirate&codice=A2.12"), [second.clone()], "the code outlives the withdrawal");
+        assert_eq!(search(&anna, "stato=ritirate&codice=A2.12"), std::slice::from_ref(&second), "the code outlives the withdrawal");
         app.esito(CodiceEsito::RichiestaInvalida);
         assert_eq!(search(&anna, "stato=rifiutate"), [second]);
         assert_eq!(search(&anna, "al=01%2F01%2F2020"), [""; 0]);
@@ -216,7 +216,7 @@ on_both_databases! {
             let answer = milano.get(path);
             (answer.status, answer.body.replace(&*milano.token.borrow(), ""))
         };
-        for rest in ["".to_owned(), "/ritiro".to_owned(), "/invio".to_owned(), format!("/xml/{flow}")] {
+        for rest in [String::new(), "/ritiro".to_owned(), "/invio".to_owned(), format!("/xml/{flow}")] {
             let theirs = page(&format!("{address}{rest}"));
             assert_eq!(theirs.0, 404);
             assert_eq!(theirs, page(&format!("/prestazioni/prova/17{rest}")), "as if it were not there");
