@@ -275,7 +275,7 @@ on_both_databases! {
         let page = anna.get(done.header("location").unwrap()).body;
         assert!(page.contains("&#60;script&#62;") && !page.contains("<script>alert"), "{page}");
         for path in [NUOVA, "/prestazioni/calcolo"] {
-            *anna.token.borrow_mut() = "x".to_owned();
+            "x".clone_into(&mut anna.token.borrow_mut());
             assert_eq!(anna.post(path, &[("vai", "conferma")]).status, 403, "{path}");
         }
     }

@@ -23,6 +23,7 @@ use crate::siuss::tables::Nomenclatore;
 
 #[derive(Template)]
 #[template(path = "prestazioni/scheda.html")]
+#[expect(clippy::struct_excessive_bools, reason = "each says of one thing on the page whether it is there")]
 struct Scheda {
     frame: Frame,
     found: Found,

@@ -136,7 +136,7 @@ impl Bozza {
     }
 
     /// The record with something in the place of what later steps ask for, so that the rules can speak of this one.
-    pub(super) fn probe(&self, mut record: Element, step: usize) -> Element {
+    pub(super) fn probe(mut record: Element, step: usize) -> Element {
         let missing: &[(usize, &str, &str)] = &[
             (1, "PresenzaProvaMezzi", "4"),
             (1, "CodicePrestazione", "A2.12"),

@@ -156,8 +156,8 @@ fn value_of(served: &Served, ente: &EnteErogatore) -> String {
 /// The ente that the form names, or the first.
 fn target(visit: &Visit) -> Result<Target<'_>, Refusal> {
     let asked = visit.form.text("ente");
-    let mut enti = enti(visit)?.into_iter();
-    let found = enti.find(|(served, ente)| asked.is_empty() || value_of(served, ente) == asked);
+    let mut choices = enti(visit)?.into_iter();
+    let found = choices.find(|(served, ente)| asked.is_empty() || value_of(served, ente) == asked);
     let (served, ente) = found.ok_or(Refusal::NotFound)?;
     Ok(Target { served, ente, held: None })
 }
@@ -242,7 +242,7 @@ fn errors_of(bozza: &Bozza, target: &Target<'_>, step: usize, rules: &Rulebook) 
     if let Some(fault) = fault.filter(|_| step == IMPORTI) {
         errors.add("ImportoMensile", fault);
     }
-    let taken = intake::judge(bozza.probe(record, step), rules);
+    let taken = intake::judge(Bozza::probe(record, step), rules);
     for notice in taken.notices.iter().filter(|notice| notice.severity == Severity::Errore) {
         let field = passo.campi.iter().find(|campo| campo.id == notice.field && bozza.asks(campo));
         if let Some(field) = field.filter(|field| errors.of(field.id).is_none()) {
@@ -427,8 +427,8 @@ async fn confirm(visit: &Visit, target: &Target<'_>, bozza: &Bozza, rules: &Rule
     match confirmed.ok_or(Refusal::NotFound)? {
         Confirmed::Done(published) => {
             // A benefit that was another one is withdrawn first, and what took its place comes after.
-            let now = published.iter().filter(|one| !matches!(one.verdict, Verdict::Withdrawn { .. }));
-            let id = now.filter_map(|one| one.prestazione).next().ok_or(Refusal::NotFound)?;
+            let mut now = published.iter().filter(|one| !matches!(one.verdict, Verdict::Withdrawn { .. }));
+            let id = now.find_map(|one| one.prestazione).ok_or(Refusal::NotFound)?;
             let done = if target.held.is_some() { "correzione" } else { "nuova" };
             Ok(visit::go_to(&format!("{}?fatto={done}", address(&target.served.config.name, id))))
         }
