@@ -11,6 +11,7 @@ mod assets;
 mod caricamenti;
 mod chart;
 mod cruscotto;
+mod esiti;
 mod form;
 mod frame;
 pub mod gate;

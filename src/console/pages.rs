@@ -7,7 +7,7 @@ use futures_util::future::LocalBoxFuture;
 
 use super::refusal::Refusal;
 use super::visit::Visit;
-use super::{access, amministrazione, caricamenti, cruscotto, prestazioni, registro};
+use super::{access, amministrazione, caricamenti, cruscotto, esiti, prestazioni, registro};
 use crate::staff::{Role, Roles};
 
 /// What a handler gives.
@@ -114,6 +114,7 @@ const SECTIONS: &[&Section] = &[
     &cruscotto::SECTION,
     &caricamenti::SECTION,
     &prestazioni::SECTION,
+    &esiti::SECTION,
     &registro::SECTION,
     &amministrazione::SECTION,
     &access::SECTION,

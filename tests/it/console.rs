@@ -44,6 +44,7 @@ const TABLE: &[(&str, &str, &[Role])] = &[
     ("POST", "/prestazioni/{eservice}/{id}/ritiro", &[Operatore]),
     ("GET", "/prestazioni/{eservice}/{id}/invio", &[Operatore]),
     ("POST", "/prestazioni/{eservice}/{id}/invio", &[Operatore]),
+    ("GET", "/esiti", &[Operatore]),
     ("GET", "/registro", &[Revisore]),
     ("GET", "/registro/chiamate/{registro}/{indice}", &[Revisore]),
     ("POST", "/registro/chiamate/{registro}/{indice}/prova", &[Revisore]),

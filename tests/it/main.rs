@@ -47,6 +47,7 @@ mod registro;
 mod registry;
 mod replica;
 mod retention;
+mod rifiuti;
 mod roles;
 mod rules;
 mod seal;
