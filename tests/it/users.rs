@@ -1,8 +1,5 @@
 //! `user`: the accounts of the back office, from the command line.
 
-use std::io::{Read, Write};
-use std::process::Stdio;
-
 use serde_json::{Value, json};
 
 use crate::support::command::{Done, Place};
@@ -67,37 +64,4 @@ on_both_databases! {
         refused(&add("carla", "manca"), "manca");
         assert_eq!(list(&place).len(), 1);
     }
-}
-
-#[test]
-fn on_a_terminal_the_password_is_asked_and_not_shown() {
-    use crate::support::database::{Backend, TestDatabase};
-    let database = TestDatabase::new(Backend::Sqlite);
-    let place = Place::new(&database);
-    // script(1) gives the program a terminal of its own.
-    let command =
-        format!("{} user add anna --role operatore --ask-password", env!("CARGO_BIN_EXE_waas-comuni"));
-    let mut session = std::process::Command::new("script")
-        .current_dir(place.path())
-        .args(["-qec", &command, "/dev/null"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let secret = "una frase lunga che nessuno indovina";
-    let (mut keyboard, mut screen) = (session.stdin.take().unwrap(), session.stdout.take().unwrap());
-    let mut shown = Vec::new();
-    // What is typed before the question is thrown away, so that nobody answers unasked.
-    for question in ["Password: ", "Again: "] {
-        while !String::from_utf8_lossy(&shown).contains(question) {
-            let mut byte = [0];
-            screen.read_exact(&mut byte).unwrap();
-            shown.push(byte[0]);
-        }
-        writeln!(keyboard, "{secret}").unwrap();
-    }
-    screen.read_to_end(&mut shown).unwrap();
-    assert!(session.wait().unwrap().success());
-    assert!(!String::from_utf8_lossy(&shown).contains(secret));
-    assert_eq!(list(&place).len(), 1);
 }
