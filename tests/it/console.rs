@@ -33,6 +33,7 @@ const TABLE: &[(&str, &str, &[Role])] = &[
     ("GET", "/utenza/password", &[]),
     ("POST", "/utenza/password", &[]),
     ("GET", "/prestazioni", &[Operatore]),
+    ("POST", "/prestazioni", &[Operatore]),
     ("GET", "/prestazioni/nuova", &[Operatore]),
     ("POST", "/prestazioni/nuova", &[Operatore]),
     ("POST", "/prestazioni/calcolo", &[Operatore]),

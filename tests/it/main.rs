@@ -35,6 +35,7 @@ mod fuzzing;
 mod gap;
 mod guidata;
 mod import;
+mod indirizzi;
 mod inps;
 mod installation;
 mod json;

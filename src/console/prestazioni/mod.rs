@@ -30,6 +30,7 @@ pub(super) const SECTION: Section = Section {
     label: Some("Prestazioni"),
     pages: &[
         Page::get(PRESTAZIONI, OPERATORS, |visit| Box::pin(ricerca::show(visit))),
+        Page::post(PRESTAZIONI, OPERATORS, |visit| Box::pin(ricerca::look(visit))),
         Page::get(guidata::NUOVA, OPERATORS, |visit| Box::pin(guidata::begin(visit))),
         Page::post(guidata::NUOVA, OPERATORS, |visit| Box::pin(guidata::go_on(visit))),
         Page::post("/prestazioni/calcolo", OPERATORS, |visit| Box::pin(guidata::compute(visit))),

@@ -1,4 +1,5 @@
-//! The search.
+//! The search. What tells a person is typed in a form and stands in no address; any other search has one, so that one can
+//! come back to it.
 
 use askama::Template;
 use url::form_urlencoded;
@@ -7,7 +8,7 @@ use super::{PRESTAZIONI, address, served};
 use crate::call_log::action::Kind;
 use crate::call_log::progress;
 use crate::console::Served;
-use crate::console::form::Errors;
+use crate::console::form::{Errors, Form};
 use crate::console::frame::Frame;
 use crate::console::pages::Answer;
 use crate::console::refusal::Refusal;
@@ -40,16 +41,12 @@ struct Ricerca {
     frame: Frame,
     errors: Errors,
     eservices: Vec<(String, bool)>,
-    person: String,
-    protocol: String,
-    codice: String,
-    from: String,
-    until: String,
+    asked: Asked,
     states: Vec<(&'static str, &'static str, bool)>,
     has_enti: bool,
     rows: Vec<Row>,
-    /// The next page.
-    next: Option<String>,
+    /// The benefit after which the next page goes on.
+    next: Option<i64>,
 }
 
 /// A benefit as a row of the table.
@@ -79,40 +76,122 @@ pub(super) fn flow_badge(flusso: StatoFlusso) -> (&'static str, &'static str) {
     }
 }
 
-pub(super) async fn show(visit: Visit) -> Answer {
-    let asked = |name: &str| visit.query.text(name).chars().take(LONGEST).collect::<String>();
-    let mut errors = Errors::default();
-    let chosen = match asked("servizio") {
-        name if name.is_empty() => visit.eservices().next(),
-        name => Some(served(&visit, &name)?),
-    };
-    let state = asked("stato");
-    let (person, protocol, codice) = (asked("persona"), asked("protocollo"), asked("codice"));
-    let mut looked = Search {
-        // A fiscal code is kept in capitals; a child's code as it was given.
-        person: some(CodiceFiscale::read(&person).map_or(person.clone(), |code| code.as_str().to_owned())),
-        label: some(protocol.clone()),
-        codice: some(codice.to_ascii_uppercase()),
-        wanted: STATES.iter().find(|(name, ..)| *name == state).map(|(.., wanted)| *wanted),
-        ..Search::default()
-    };
-    for (field, bound) in [("dal", &mut looked.from_ms), ("al", &mut looked.until_ms)] {
-        let text = asked(field);
-        if text.is_empty() {
-            continue;
-        }
-        let day = Data::read(&canonical(ValueKind::Day, &text)).map(|day| Day::from(day.day()));
-        let instant = day.and_then(|day| if field == "dal" { day.start() } else { day.end() });
-        match instant {
-            Some(instant) => *bound = Some(instant.as_millisecond()),
-            None => errors.add(field, "Scrivere il giorno come GG/MM/AAAA, per esempio 31/01/2026."),
+/// What is looked for, as it was typed.
+struct Asked {
+    servizio: String,
+    person: String,
+    protocol: String,
+    codice: String,
+    state: String,
+    from: String,
+    until: String,
+    /// The benefit after which the search goes on.
+    after: String,
+}
+
+impl Asked {
+    fn read(form: &Form) -> Self {
+        let text = |name: &str| form.text(name).chars().take(LONGEST).collect::<String>();
+        Self {
+            servizio: text("servizio"),
+            person: text("persona"),
+            protocol: text("protocollo"),
+            codice: text("codice"),
+            state: text("stato"),
+            from: text("dal"),
+            until: text("al"),
+            after: text("dopo"),
         }
     }
+
+    /// What an address may ask: nothing that tells a person, be it there.
+    fn read_address(query: &Form) -> Self {
+        Self { person: String::new(), protocol: String::new(), ..Self::read(query) }
+    }
+
+    /// The address of the same search; none where something of it may tell a person, or was typed into the field of
+    /// something else: addresses are kept by browsers and proxies.
+    fn address(&self) -> Option<String> {
+        let is_code = self.codice.is_empty() || (self.codice.len() <= 10 && self.codice.contains('.'));
+        if !(self.person.is_empty() && self.protocol.is_empty() && is_code) {
+            return None;
+        }
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let state = STATES.iter().find(|(name, ..)| *name == self.state).map_or("", |(name, ..)| name);
+        let after = self.after.parse::<i64>().map_or("", |_| self.after.as_str());
+        for (name, value) in [
+            ("servizio", self.servizio.as_str()),
+            ("codice", &self.codice),
+            ("stato", state),
+            ("dal", &self.from),
+            ("al", &self.until),
+            ("dopo", after),
+        ] {
+            if !value.is_empty() {
+                query.append_pair(name, value);
+            }
+        }
+        let query = query.finish();
+        Some(if query.is_empty() { PRESTAZIONI.to_owned() } else { format!("{PRESTAZIONI}?{query}") })
+    }
+
+    /// What the registry is to look for.
+    fn search(&self, errors: &mut Errors) -> Search {
+        // A fiscal code is kept in capitals; a child's code as it was given.
+        let person =
+            CodiceFiscale::read(&self.person).map_or(self.person.clone(), |code| code.as_str().to_owned());
+        let mut search = Search {
+            person: some(person),
+            label: some(self.protocol.clone()),
+            codice: some(self.codice.to_ascii_uppercase()),
+            wanted: STATES.iter().find(|(name, ..)| *name == self.state).map(|(.., wanted)| *wanted),
+            ..Search::default()
+        };
+        for (field, text, bound) in
+            [("dal", &self.from, &mut search.from_ms), ("al", &self.until, &mut search.until_ms)]
+        {
+            if text.is_empty() {
+                continue;
+            }
+            let day = Data::read(&canonical(ValueKind::Day, text)).map(|day| Day::from(day.day()));
+            let instant = day.and_then(|day| if field == "dal" { day.start() } else { day.end() });
+            match instant {
+                Some(instant) => *bound = Some(instant.as_millisecond()),
+                None => errors.add(field, "Scrivere il giorno come GG/MM/AAAA, per esempio 31/01/2026."),
+            }
+        }
+        search
+    }
+}
+
+/// The search that an address asks for.
+pub(super) async fn show(visit: Visit) -> Answer {
+    let asked = Asked::read_address(&visit.query);
+    let mut errors = Errors::default();
+    let search = asked.search(&mut errors);
+    answer(&visit, asked, search, errors).await
+}
+
+/// The search that the form asks for: at an address of its own wherever it may have one.
+pub(super) async fn look(visit: Visit) -> Answer {
+    let asked = Asked::read(&visit.form);
+    let mut errors = Errors::default();
+    let search = asked.search(&mut errors);
+    match asked.address() {
+        Some(address) if errors.is_empty() => Ok(visit::go_to(&address)),
+        _ => answer(&visit, asked, search, errors).await,
+    }
+}
+
+async fn answer(visit: &Visit, asked: Asked, search: Search, errors: Errors) -> Answer {
+    let chosen = match asked.servizio.as_str() {
+        "" => visit.eservices().next(),
+        name => Some(served(visit, name)?),
+    };
     let found = match chosen {
-        Some(served) if errors.is_empty() => find(&visit, served, looked).await?,
+        Some(served) if errors.is_empty() => find(visit, served, search, asked.after.parse().ok()).await?,
         _ => SearchPage::default(),
     };
-    let next = found.next.map(|after| next_address(&visit, after));
     let name = chosen.map(|served| served.config.name.as_str()).unwrap_or_default();
     let rows = found.benefits.into_iter().map(|listed| Row {
         address: address(name, listed.id),
@@ -125,24 +204,24 @@ pub(super) async fn show(visit: Visit) -> Answer {
         frame: visit.frame("Prestazioni").below("Cruscotto", "/"),
         eservices: visit.eservices().map(|one| (one.config.name.clone(), one.config.name == name)).collect(),
         has_enti: chosen.is_some_and(|served| served.config.ente.len() > 1),
+        states: STATES.iter().map(|(name, text, _)| (*name, *text, *name == asked.state)).collect(),
         errors,
-        person,
-        protocol,
-        codice,
-        from: asked("dal"),
-        until: asked("al"),
-        states: STATES.iter().map(|(name, text, _)| (*name, *text, *name == state)).collect(),
+        asked,
         rows,
-        next,
+        next: found.next,
     };
     if page.errors.is_empty() { visit::show(&page) } else { visit::show_again(&page) }
 }
 
-async fn find(visit: &Visit, served: &Served, mut looked: Search) -> Result<SearchPage, Refusal> {
+async fn find(
+    visit: &Visit,
+    served: &Served,
+    mut looked: Search,
+    after: Option<i64>,
+) -> Result<SearchPage, Refusal> {
     let id = served.id;
     let enti = visit.account()?.scope.enti(id);
     looked.enti = enti.map(|enti| enti.into_iter().map(str::to_owned).collect());
-    let after = visit.query.text("dopo").parse().ok();
     let found = visit
         .console
         .store
@@ -153,19 +232,6 @@ async fn find(visit: &Visit, served: &Served, mut looked: Search) -> Result<Sear
         .await?;
     visit.log(visit.action(Kind::BenefitsListed)?.of(id).counting(found.benefits.len())).await?;
     Ok(found)
-}
-
-/// The address of the same search, after the benefit `after`.
-fn next_address(visit: &Visit, after: i64) -> String {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    for name in ["servizio", "persona", "protocollo", "codice", "stato", "dal", "al"] {
-        let value = visit.query.text(name);
-        if !value.is_empty() {
-            query.append_pair(name, value);
-        }
-    }
-    query.append_pair("dopo", &after.to_string());
-    format!("{PRESTAZIONI}?{}", query.finish())
 }
 
 fn some(text: String) -> Option<String> {
