@@ -5,7 +5,7 @@
 //! | room | what happens there |
 //! |---|---|
 //! | [`siuss`] | the language of the flows: typed records, rules, XML. Pure |
-//! | [`clock`], [`config`], [`telemetry`] | time, settings, logs |
+//! | [`clock`], [`config`], [`current`], [`telemetry`] | time, settings, what is in force of them, logs |
 //! | [`store`] | the two databases behind one door |
 //! | [`intake`] | reads what people have into records, and reports what it refuses |
 //! | [`voucher`] | who is calling |
@@ -35,6 +35,7 @@ pub mod clock;
 pub mod codes;
 pub mod config;
 pub mod console;
+pub mod current;
 pub mod demo;
 pub mod doctor;
 pub mod import;

@@ -5,6 +5,7 @@ use actix_web::web::Data;
 use serde_json::json;
 
 use super::service::Service;
+use crate::current::Current;
 
 /// The process runs.
 pub(super) async fn live() -> HttpResponse {
@@ -12,7 +13,8 @@ pub(super) async fn live() -> HttpResponse {
 }
 
 /// The database answers and takes what is written, and every issuer's keys are there.
-pub(super) async fn ready(service: Data<Service>) -> HttpResponse {
+pub(super) async fn ready(service: Data<Current<Service>>) -> HttpResponse {
+    let service = service.get();
     let database = service.ping().await.is_ok();
     let without_keys: Vec<&str> = service
         .routes

@@ -11,6 +11,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -35,7 +36,7 @@ pub(super) struct Refused {
 /// Counts the calls of each address.
 pub(super) struct AddressLimit {
     /// Calls a minute that nothing lets in.
-    allowed: u32,
+    allowed: AtomicU32,
     state: Mutex<State>,
 }
 
@@ -57,14 +58,20 @@ struct Calls {
 impl AddressLimit {
     /// At most `allowed` calls a minute; 0 is no limit.
     pub(super) fn new(allowed: u32) -> Self {
-        Self { allowed, state: Mutex::default() }
+        Self { allowed: AtomicU32::new(allowed), state: Mutex::default() }
+    }
+
+    /// Another number of calls a minute, for the minute that runs too: what was counted stays counted.
+    pub(super) fn allow(&self, allowed: u32) {
+        self.allowed.store(allowed, Ordering::Relaxed);
     }
 
     /// Seconds to the end of the minute, if a call that arrives from `address` at `now` is to be refused.
     pub(super) fn refuse(&self, address: Option<IpAddr>, now: Timestamp) -> Option<u32> {
         let client = self.limited(address)?;
+        let allowed = self.allowed.load(Ordering::Relaxed);
         let mut state = self.at(now);
-        let calls = state.calls.get_mut(&client).filter(|calls| calls.counted >= self.allowed)?;
+        let calls = state.calls.get_mut(&client).filter(|calls| calls.counted >= allowed)?;
         calls.refused = calls.refused.saturating_add(1);
         u32::try_from(60 - now.as_second().rem_euclid(60)).ok()
     }
@@ -95,7 +102,8 @@ impl AddressLimit {
     /// which INPS would be shut out with everybody else.
     fn limited(&self, address: Option<IpAddr>) -> Option<IpAddr> {
         const NETWORK: u128 = !0 << 64;
-        let client = match address.filter(|address| self.allowed > 0 && !address.is_loopback())? {
+        let limits = self.allowed.load(Ordering::Relaxed) > 0;
+        let client = match address.filter(|address| limits && !address.is_loopback())? {
             IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & NETWORK)),
             address @ IpAddr::V4(_) => address,
         };

@@ -17,6 +17,7 @@ use super::service::{EService, Service};
 use super::unread;
 use crate::call_log::pulls::pulls_of;
 use crate::codes::CodesError;
+use crate::current::Current;
 use crate::intake::{self, Taken};
 use crate::registry::{Lookup, RefusedInsertions};
 use crate::siuss::record::EnteErogatore;
@@ -75,8 +76,9 @@ impl Target {
 pub(super) async fn handle(
     request: HttpRequest,
     mut payload: Payload,
-    service: Data<Service>,
+    service: Data<Current<Service>>,
 ) -> HttpResponse {
+    let service = service.get();
     let call = Call::arrived(&service, &request);
     let (eservice, reply) = match route(&request) {
         Ok(Target::OpenApi) => (None, Reply::success(StatusCode::OK, "application/yaml", OPENAPI)),

@@ -14,15 +14,16 @@ use super::route::{Operation, Route};
 use super::service::{EService, Service};
 use super::{esiti, flussi, openapi, status, unread};
 use crate::call_log::{Caller, Entry, request_id};
+use crate::current::Current;
 use crate::voucher::{Credentials, Voucher, evidence};
 
 /// Answers every call of the public listener.
 pub(super) async fn handle(
     request: HttpRequest,
     mut payload: Payload,
-    service: Data<Service>,
+    service: Data<Current<Service>>,
 ) -> HttpResponse {
-    let response = answer(&request, &mut payload, &service).await;
+    let response = answer(&request, &mut payload, &service.get()).await;
     if request.headers().contains_key(header::TRANSFER_ENCODING) {
         unread::hold(response, payload)
     } else {

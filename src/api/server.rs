@@ -1,40 +1,31 @@
 //! Starting and stopping: the two listeners, and what the calls share.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::Compress;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer};
-use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 
-use super::limit::AddressLimit;
-use super::route::Routes;
-use super::service::{EService, Service};
-use super::tls::{self, TlsError};
-use super::{health, metrics, openapi, prestazioni, public};
+use super::jobs::Jobs;
+use super::prepare::{Refreshers, keep_fresh, prepare};
+use super::service::Service;
+use super::tls::{self, Certificate, TlsError};
+use super::{health, metrics, prestazioni, public};
 use crate::call_log::seal::note::KeyError;
-use crate::call_log::seal::schedule::Schedule;
-use crate::call_log::seal::writer::Checkpointer;
-use crate::call_log::{self, Appender, Limits};
+use crate::call_log::{self, Appender};
 use crate::caricamenti::{Bell, Worker};
 use crate::clock::Clock;
-use crate::codes::RulesInForce;
 use crate::config::Config;
-use crate::config::check::{self, Finding, Network, Severity};
+use crate::config::check::{self, Finding, Severity};
 use crate::console::{self, Console, Served};
-use crate::pdnd::daily;
-use crate::registry::Registry;
-use crate::retention::Daily;
+use crate::current::Current;
 use crate::staff::password::PasswordError;
 use crate::store::{Store, StoreError};
-use crate::voucher::Verifier;
-use crate::voucher::keys::{Fetch, HttpsOrFile, Refresher};
 use crate::voucher::verify::SetupError;
 
 /// How long a client may take to send the head of its request.
@@ -86,81 +77,58 @@ pub struct Running {
     pub api: SocketAddr,
     /// Where the ente's own people reach it.
     pub back_office: SocketAddr,
+    /// What it was started with or last took over.
+    pub(super) config: Config,
+    pub(super) service: Arc<Current<Service>>,
+    pub(super) console: Arc<Current<Console>>,
+    pub(super) uploads: Worker,
+    pub(super) jobs: Jobs,
+    /// Of the two listeners.
+    pub(super) certificates: [Option<Certificate>; 2],
     handles: [ServerHandle; 2],
     servers: [JoinHandle<io::Result<()>>; 2],
-    service: Data<Service>,
     summaries: JoinHandle<()>,
-    checkpoints: Option<Schedule>,
-    daily_counts: Vec<daily::Running>,
-    retention: Daily,
-    uploads: Worker,
-    /// They end with the service.
-    _refreshers: Vec<Refresher>,
-    _certificates: [Option<tls::Watcher>; 2],
 }
 
 impl Running {
     /// Takes no more calls, lets those in flight finish, writes what the call log holds, and signs it.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         let [api, back_office] = &self.handles;
-        let counts = join_all(self.daily_counts.into_iter().map(daily::Running::stop));
-        tokio::join!(api.stop(true), back_office.stop(true), counts, self.uploads.stop());
+        tokio::join!(api.stop(true), back_office.stop(true), self.jobs.wind_down(), self.uploads.stop());
         for server in self.servers {
             if let Ok(Err(error)) = server.await {
                 tracing::error!(%error, "a listener ended badly");
             }
         }
         self.summaries.abort();
-        drop(self.retention);
-        public::summarise(&self.service, self.service.limit.close()).await;
-        self.service.appender.shutdown().await;
-        if let Some(checkpoints) = self.checkpoints {
-            checkpoints.stop().await;
-        }
+        let service = self.service.get();
+        public::summarise(&service, service.limit.close()).await;
+        service.appender.shutdown().await;
+        self.jobs.stop().await;
     }
 }
 
 /// Starts the service that `config` describes. Needs a tokio runtime.
 pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError> {
-    let (wrong, risky): (Vec<_>, Vec<_>) =
-        check::check(config).into_iter().partition(|finding| finding.severity == Severity::Wrong);
-    if !wrong.is_empty() {
-        return Err(StartError::Wrong(wrong));
-    }
-    for finding in risky {
-        tracing::warn!(key = finding.key, remedy = finding.remedy, "{}", finding.message);
-    }
+    judge(config).map_err(StartError::Wrong)?;
     let store = Store::open(&config.database)?;
     migrate(&store, Duration::from_secs(u64::from(config.database.startup_seconds))).await?;
     let appender = Appender::start(store.clone(), clock.clone())?;
-    let checkpointer = Checkpointer::open(config, store.clone(), clock.clone())?;
-    let (eservices, refreshers) = eservices(config, &store, &clock).await?;
+    let prepared = prepare(config, &store, &clock, None).await?;
+    let refreshers = keep_fresh(&prepared.eservices, Refreshers::new()).await;
     let tls = config.api.tls.as_ref().map(tls::acceptor).transpose()?;
     let back_office_tls = config.back_office.tls.as_ref().map(tls::acceptor).transpose()?;
     let bell = Bell::default();
-    let known: Vec<_> = eservices.iter().map(|(_, one)| (one.id, one.config.clone())).collect();
-    let console = console(config, &store, &clock, &appender, &bell, &eservices).await?;
-    let service = Data::new(Service {
-        routes: Routes::new(eservices),
-        registry: Registry::new(store.clone(), clock.clone()),
-        appender,
-        clock,
-        trusted_proxies: config.api.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect(),
-        limit: AddressLimit::new(config.api.refused_calls_per_minute),
-        over_tls: tls.is_some(),
-        rules: Arc::new(RulesInForce::new(config, store.clone())),
-        daily_counts: config.tracing.iter().filter(|one| one.daily).map(|one| one.name.clone()).collect(),
-        store,
-        metrics: metrics::Metrics::new(),
-    });
-    let retention = Daily::start(config, &service.store, &service.clock);
-    let (rules, clock) = (Arc::clone(&service.rules), service.clock.clone());
-    let uploads = Worker::start(service.store.clone(), clock, rules, known, bell);
+    let console = console(config, &store, &clock, &appender, &bell, prepared.served()).await?;
+    let known = prepared.known();
+    let service = Service::new(config, prepared.eservices, store.clone(), clock.clone(), appender);
+    let rules = Arc::clone(&service.rules);
+    let (service, console) = (Arc::new(Current::new(service)), Arc::new(Current::new(console)));
     let shutdown_seconds = u64::from(config.api.shutdown_seconds);
 
     let listener = listen(&config.api.bind)?;
     let api = listener.local_addr()?;
-    let shared = Data::clone(&service);
+    let shared = Data::from(Arc::clone(&service));
     let server = HttpServer::new(move || {
         App::new()
             .wrap(Compress::default())
@@ -173,15 +141,14 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
     .shutdown_timeout(shutdown_seconds)
     .disable_signals();
     let (server, certificate) = match tls {
-        Some((builder, watcher)) => (server.listen_openssl(listener, builder)?, Some(watcher)),
+        Some((builder, certificate)) => (server.listen_openssl(listener, builder)?, Some(certificate)),
         None => (server.listen(listener)?, None),
     };
     let api_server = server.run();
 
     let listener = listen(&config.back_office.bind)?;
     let back_office = listener.local_addr()?;
-    let shared = Data::clone(&service);
-    let console = Arc::new(console);
+    let (shared, pages) = (Data::from(Arc::clone(&service)), Arc::clone(&console));
     let server = HttpServer::new(move || {
         App::new()
             .app_data(Data::clone(&shared))
@@ -189,34 +156,45 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
             .route("/health/ready", web::get().to(health::ready))
             .route("/metrics", web::get().to(metrics::get))
             .route("/api/v1/{path:.*}", web::to(prestazioni::handle))
-            .configure(|app| console::mount(app, Arc::clone(&console)))
+            .configure(|app| console::mount(app, Arc::clone(&pages)))
     })
     .workers(2)
     .client_request_timeout(HEAD_TIMEOUT)
     .shutdown_timeout(shutdown_seconds)
     .disable_signals();
     let (server, back_office_certificate) = match back_office_tls {
-        Some((builder, watcher)) => (server.listen_openssl(listener, builder)?, Some(watcher)),
+        Some((builder, certificate)) => (server.listen_openssl(listener, builder)?, Some(certificate)),
         None => (server.listen(listener)?, None),
     };
     let back_office_server = server.run();
 
-    let checkpoints = checkpointer.map(|checkpointer| Schedule::start(config, checkpointer));
     tracing::info!(%api, %back_office, eservices = config.eservice.len(), "serving");
     Ok(Running {
         api,
         back_office,
+        config: config.clone(),
+        jobs: Jobs::start(config, prepared.checkpointer, refreshers, &store, &clock),
+        uploads: Worker::start(store, clock, rules, known, bell),
         handles: [api_server.handle(), back_office_server.handle()],
         servers: [tokio::spawn(api_server), tokio::spawn(back_office_server)],
-        summaries: tokio::spawn(summarise(Data::clone(&service))),
-        checkpoints,
-        daily_counts: daily::start(config, &service.store, &service.clock),
-        retention,
-        uploads,
+        summaries: tokio::spawn(summarise(Arc::clone(&service))),
         service,
-        _refreshers: refreshers,
-        _certificates: [certificate, back_office_certificate],
+        console,
+        certificates: [certificate, back_office_certificate],
     })
+}
+
+/// Tells what is risky about `config`; fails with what is wrong.
+pub(super) fn judge(config: &Config) -> Result<(), Vec<Finding>> {
+    let (wrong, risky): (Vec<_>, Vec<_>) =
+        check::check(config).into_iter().partition(|finding| finding.severity == Severity::Wrong);
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    for finding in risky {
+        tracing::warn!(key = finding.key, remedy = finding.remedy, "{}", finding.message);
+    }
+    Ok(())
 }
 
 /// The pages of the back office.
@@ -226,25 +204,20 @@ async fn console(
     clock: &Clock,
     appender: &Appender,
     bell: &Bell,
-    eservices: &Named,
+    served: Vec<Served>,
 ) -> Result<Console, StartError> {
-    let served = |(_, eservice): &(String, EService)| Served {
-        id: eservice.id,
-        config: eservice.config.clone(),
-        keys: eservice.verifier.keys().clone(),
-    };
-    let known = eservices.iter().map(served).collect();
     let (config, store, clock) = (config.clone(), store.clone(), clock.clone());
     let (appender, bell) = (appender.clone(), bell.clone());
     let console =
-        tokio::task::spawn_blocking(move || Console::new(&config, &store, &clock, appender, bell, known));
+        tokio::task::spawn_blocking(move || Console::new(&config, &store, &clock, appender, bell, served));
     Ok(console.await.map_err(io::Error::other)??)
 }
 
 /// Logs now and then what was refused for its address, and folds what was measured.
-async fn summarise(service: Data<Service>) {
+async fn summarise(service: Arc<Current<Service>>) {
     loop {
         tokio::time::sleep(SUMMARY_TICK).await;
+        let service = service.get();
         public::summarise(&service, service.limit.take_refused(service.clock.now())).await;
         service.metrics.fold();
     }
@@ -274,55 +247,6 @@ async fn migrate(store: &Store, patience: Duration) -> Result<(), StartError> {
             Err(error) => return Err(error.into()),
         }
     }
-}
-
-type Named = Vec<(String, EService)>;
-
-/// The e-services by base path, their keys fetched a first time.
-async fn eservices(
-    config: &Config,
-    store: &Store,
-    clock: &Clock,
-) -> Result<(Named, Vec<Refresher>), StartError> {
-    let (config, store, clock) = (config.clone(), store.clone(), clock.clone());
-    let prepare = move || {
-        let fetch: Arc<dyn Fetch> = Arc::new(HttpsOrFile::default());
-        let verifiers = Verifier::all(&config, &fetch, &store, &clock)?;
-        let mut prepared = Vec::with_capacity(verifiers.len());
-        for (eservice, verifier) in config.eservice.iter().zip(verifiers) {
-            let ready = EService {
-                id: store.register_eservice(&eservice.name)?,
-                verifier,
-                limits: Limits {
-                    per_consumer: eservice.daily_calls_per_consumer,
-                    total: eservice.daily_calls_total,
-                },
-                openapi: openapi::document(eservice, config.api.public_url.as_deref()).into(),
-                total: Mutex::new(None),
-                config: eservice.clone(),
-            };
-            prepared.push((eservice.base_path.clone(), ready));
-        }
-        Ok::<_, StartError>(prepared)
-    };
-    let prepared = tokio::task::spawn_blocking(prepare).await.map_err(io::Error::other)??;
-    let mut refreshers: BTreeMap<String, Refresher> = BTreeMap::new();
-    for keys in prepared.iter().flat_map(|(_, eservice)| eservice.verifier.key_sets()) {
-        let url = keys.status().url;
-        if refreshers.contains_key(&url) {
-            continue;
-        }
-        keys.refresh_if_due().await;
-        let status = keys.status();
-        match &status.failure {
-            Some(failure) => {
-                tracing::error!(url, failure, keys = status.keys, "keys cannot be fetched");
-            }
-            None => tracing::info!(url, keys = status.keys, "keys are at hand"),
-        }
-        refreshers.insert(url, keys.keep_fresh());
-    }
-    Ok((prepared, refreshers.into_values().collect()))
 }
 
 fn listen(address: &str) -> Result<TcpListener, StartError> {

@@ -11,8 +11,8 @@ use super::route::Routes;
 use crate::call_log::{Appender, Limits, Quota};
 use crate::clock::Clock;
 use crate::codes::RulesInForce;
-use crate::config;
 use crate::config::check::Network;
+use crate::config::{self, Config};
 use crate::registry::Registry;
 use crate::store::{EserviceId, Store, StoreError};
 use crate::voucher::Verifier;
@@ -20,23 +20,64 @@ use crate::voucher::Verifier;
 /// How long the figures told to a caller who is not known yet may be old.
 const QUOTA_AGE: Duration = Duration::from_secs(5);
 
-/// What the calls share.
+/// What the calls share, as one configuration says. A call keeps that in which it began.
 pub(super) struct Service {
     pub(super) routes: Routes<EService>,
     pub(super) registry: Registry,
     pub(super) appender: Appender,
     pub(super) clock: Clock,
     pub(super) trusted_proxies: Vec<Network>,
-    pub(super) limit: AddressLimit,
+    pub(super) limit: Arc<AddressLimit>,
     pub(super) over_tls: bool,
     pub(super) rules: Arc<RulesInForce>,
     /// Names of the `[[tracing]]` sections whose files are sent every day.
     pub(super) daily_counts: Vec<String>,
     pub(super) store: Store,
-    pub(super) metrics: Metrics,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Service {
+    /// The service that `config` describes, with these e-services.
+    pub(super) fn new(
+        config: &Config,
+        eservices: Vec<EService>,
+        store: Store,
+        clock: Clock,
+        appender: Appender,
+    ) -> Self {
+        Self {
+            routes: Routes::new(
+                eservices.into_iter().map(|eservice| (eservice.config.base_path.clone(), eservice)),
+            ),
+            registry: Registry::new(store.clone(), clock.clone()),
+            appender,
+            clock,
+            trusted_proxies: config
+                .api
+                .trusted_proxies
+                .iter()
+                .filter_map(|text| Network::parse(text))
+                .collect(),
+            limit: Arc::new(AddressLimit::new(config.api.refused_calls_per_minute)),
+            over_tls: config.api.tls.is_some(),
+            rules: Arc::new(RulesInForce::new(config, store.clone())),
+            daily_counts: config.tracing.iter().filter(|one| one.daily).map(|one| one.name.clone()).collect(),
+            store,
+            metrics: Arc::new(Metrics::new()),
+        }
+    }
+
+    /// The service as `config` and these e-services make it: what was counted until then goes on.
+    pub(super) fn under(&self, config: &Config, eservices: Vec<EService>) -> Self {
+        let (store, clock, appender) = (self.store.clone(), self.clock.clone(), self.appender.clone());
+        self.limit.allow(config.api.refused_calls_per_minute);
+        Self {
+            limit: Arc::clone(&self.limit),
+            metrics: Arc::clone(&self.metrics),
+            ..Self::new(config, eservices, store, clock, appender)
+        }
+    }
+
     /// Whether calls can be answered: the database answers, and the call log was written when it last had to be.
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
         self.store.ping_async().await?;

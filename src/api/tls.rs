@@ -28,17 +28,29 @@ pub enum TlsError {
     },
 }
 
-/// Looks for a new certificate until it is dropped.
-pub(super) struct Watcher(JoinHandle<()>);
+/// What handshakes use. Looks for a new certificate until it is dropped.
+pub(super) struct Certificate {
+    current: Arc<RwLock<SslContext>>,
+    watcher: JoinHandle<()>,
+}
 
-impl Drop for Watcher {
+impl Drop for Certificate {
     fn drop(&mut self) {
-        self.0.abort();
+        self.watcher.abort();
     }
 }
 
-/// What each handshake uses: the certificate in `files`, and what replaces it later. Needs a tokio runtime.
-pub(super) fn acceptor(files: &Tls) -> Result<(SslAcceptorBuilder, Watcher), TlsError> {
+impl Certificate {
+    /// Uses `context`, which is that of `files`, and what replaces it there later. Needs a tokio runtime.
+    pub(super) fn replace(&mut self, files: &Tls, context: SslContext) {
+        self.watcher.abort();
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = context;
+        self.watcher = watch(files.clone(), Arc::clone(&self.current));
+    }
+}
+
+/// A listener's TLS: the certificate in `files`, and what replaces it later. Needs a tokio runtime.
+pub(super) fn acceptor(files: &Tls) -> Result<(SslAcceptorBuilder, Certificate), TlsError> {
     let current = Arc::new(RwLock::new(context(files)?));
     let mut builder = load(files)?;
     let offered = Arc::clone(&current);
@@ -47,8 +59,12 @@ pub(super) fn acceptor(files: &Tls) -> Result<(SslAcceptorBuilder, Watcher), Tls
         let context = offered.read().unwrap_or_else(PoisonError::into_inner);
         ssl.set_ssl_context(&context).map_err(|_| SniError::ALERT_FATAL)
     });
-    let files = files.clone();
-    let watcher = tokio::spawn(async move {
+    let watcher = watch(files.clone(), Arc::clone(&current));
+    Ok((builder, Certificate { current, watcher }))
+}
+
+fn watch(files: Tls, current: Arc<RwLock<SslContext>>) -> JoinHandle<()> {
+    tokio::spawn(async move {
         let mut seen = stamps(&files);
         loop {
             tokio::time::sleep(TICK).await;
@@ -66,8 +82,7 @@ pub(super) fn acceptor(files: &Tls) -> Result<(SslAcceptorBuilder, Watcher), Tls
                 Err(error) => tracing::warn!(%error, "the certificate changed, and the old one stays in use"),
             }
         }
-    });
-    Ok((builder, Watcher(watcher)))
+    })
 }
 
 fn load(files: &Tls) -> Result<SslAcceptorBuilder, TlsError> {
@@ -85,7 +100,8 @@ fn load(files: &Tls) -> Result<SslAcceptorBuilder, TlsError> {
     })
 }
 
-fn context(files: &Tls) -> Result<SslContext, TlsError> {
+/// What a handshake with the certificate in `files` uses.
+pub(super) fn context(files: &Tls) -> Result<SslContext, TlsError> {
     Ok(load(files)?.build().into_context())
 }
 

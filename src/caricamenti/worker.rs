@@ -16,6 +16,7 @@ use crate::call_log::action::{self, Action, Kind, Outcome, Way};
 use crate::clock::Clock;
 use crate::codes::RulesInForce;
 use crate::config::EService;
+use crate::current::Current;
 use crate::import::ImportError;
 use crate::store::{EserviceId, Store, StoreError};
 
@@ -41,14 +42,21 @@ pub struct Worker {
     task: JoinHandle<()>,
     stop: Arc<AtomicBool>,
     bell: Bell,
+    range: Arc<Current<Range>>,
+}
+
+/// For whom it works, and by what rules.
+#[derive(Debug)]
+struct Range {
+    eservices: Vec<(EserviceId, EService)>,
+    rules: Arc<RulesInForce>,
 }
 
 #[derive(Clone)]
 struct Hand {
     store: Store,
     clock: Clock,
-    rules: Arc<RulesInForce>,
-    eservices: Arc<Vec<(EserviceId, EService)>>,
+    range: Arc<Current<Range>>,
     stop: Arc<AtomicBool>,
 }
 
@@ -63,8 +71,15 @@ impl Worker {
         bell: Bell,
     ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let hand = Hand { store, clock, rules, eservices: Arc::new(eservices), stop: Arc::clone(&stop) };
-        Self { task: tokio::spawn(hand.work(bell.clone())), stop, bell }
+        let range = Arc::new(Current::new(Range { eservices, rules }));
+        let hand = Hand { store, clock, range: Arc::clone(&range), stop: Arc::clone(&stop) };
+        Self { task: tokio::spawn(hand.work(bell.clone())), stop, bell, range }
+    }
+
+    /// From the next file on it works for these e-services, and by these rules.
+    pub fn assign(&self, rules: Arc<RulesInForce>, eservices: Vec<(EserviceId, EService)>) {
+        self.range.replace(Range { eservices, rules });
+        self.bell.ring();
     }
 
     /// Stops it: what it is at counts as interrupted, and can be begun again.
@@ -114,7 +129,8 @@ impl Hand {
     /// One file of each e-service that has one waiting; whether there was any.
     fn round(&self) -> bool {
         let mut worked = false;
-        for (id, eservice) in self.eservices.iter() {
+        let Range { eservices, rules } = &*self.range.get();
+        for (id, eservice) in eservices {
             if self.stops() {
                 break;
             }
@@ -126,7 +142,7 @@ impl Hand {
             };
             match claimed {
                 Ok(Some(job)) => {
-                    self.deal_with(eservice, &job);
+                    self.deal_with(eservice, rules, &job);
                     worked = true;
                 }
                 Ok(None) => {}
@@ -136,9 +152,9 @@ impl Hand {
         worked
     }
 
-    fn deal_with(&self, eservice: &EService, job: &Caricamento) {
+    fn deal_with(&self, eservice: &EService, rules: &Arc<RulesInForce>, job: &Caricamento) {
         let stop = || self.stops();
-        let tools = Tools { store: &self.store, clock: &self.clock, rules: &self.rules, stop: &stop };
+        let tools = Tools { store: &self.store, clock: &self.clock, rules, stop: &stop };
         let done = run::run(&tools, eservice, job);
         let (outcome, taken) = match &done {
             Ok(Some(summary)) => (Outcome::Done, summary.records.saturating_sub(summary.refused)),

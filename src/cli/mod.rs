@@ -135,9 +135,14 @@ impl From<StoreError> for CliError {
 impl Globals {
     /// The configuration with the environment laid over it.
     pub(crate) fn config(&self) -> Result<Config, CliError> {
+        Ok(self.read_config()?)
+    }
+
+    /// The same, for whom it matters why there is none.
+    fn read_config(&self) -> Result<Config, ConfigError> {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Ok(config::load(self.config.as_deref(), environment)?)
+        config::load(self.config.as_deref(), environment)
     }
 }
 

@@ -12,21 +12,34 @@ use crate::clock::Clock;
 
 /// Serve the e-services of the configuration to INPS, and the health checks to the ente's own people.
 ///
-/// SIGTERM and SIGINT stop it: calls in flight finish first. Exit code 1: it could not start, for instance because the
-/// database did not come within `database.startup_seconds`; 2: the configuration is wrong.
+/// SIGTERM and SIGINT stop it: calls in flight finish first. SIGHUP makes it read the configuration again, files and
+/// secrets, and take it over without losing a call; one that is wrong, or that changes what needs a restart (addresses,
+/// database), is refused whole, and said so in the log. Exit code 1: it could not start, for instance because the database
+/// did not come within `database.startup_seconds`; 2: the configuration is wrong.
 #[derive(Debug, Parser)]
 pub(crate) struct Args {}
 
 pub(crate) fn run(_: &Args, globals: &Globals) -> Result<ExitCode, CliError> {
-    let config = globals.config()?;
     let runtime = super::runtime()?;
     let done = runtime.block_on(async {
         let mut told = pin!(interrupted()?);
-        let running = tokio::select! {
+        // Before the configuration is read: what changes after that is asked for again.
+        let mut hangup = signal(SignalKind::hangup())?;
+        let config = globals.config()?;
+        let mut running = tokio::select! {
             running = server::start(&config, Clock::System) => running?,
             () = &mut told => return Ok(ExitCode::SUCCESS),
         };
-        told.await;
+        loop {
+            tokio::select! {
+                () = &mut told => break,
+                _ = hangup.recv() => {
+                    tracing::info!("reading the configuration again");
+                    // What becomes of it is told there.
+                    let _ = running.reload(globals.read_config()).await;
+                }
+            }
+        }
         tracing::info!("stopping: calls in flight finish first");
         running.stop().await;
         Ok(ExitCode::SUCCESS)

@@ -10,6 +10,7 @@
 
 pub mod check;
 mod load;
+pub mod restart;
 pub mod template;
 pub mod tracing;
 

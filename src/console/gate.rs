@@ -18,6 +18,7 @@ use super::{Console, assets};
 use crate::api::client;
 use crate::call_log::Actor;
 use crate::call_log::action::{Action, Kind, Way};
+use crate::current::Current;
 use crate::staff::door::DoorError;
 use crate::staff::session::SessionId;
 
@@ -26,7 +27,12 @@ pub(super) const SIGN_IN: &str = "/accesso";
 pub(super) const PASSWORD: &str = "/utenza/password";
 
 /// Answers every path of the console.
-pub(super) async fn handle(request: HttpRequest, payload: Payload, console: Data<Console>) -> HttpResponse {
+pub(super) async fn handle(
+    request: HttpRequest,
+    payload: Payload,
+    console: Data<Current<Console>>,
+) -> HttpResponse {
+    let console = Data::from(console.get());
     let response = match request.path().strip_prefix(assets::FOLDER).map(assets::find) {
         Some(Some(asset)) => asset.response(&request),
         _ => {

@@ -33,6 +33,7 @@ use crate::clock::Clock;
 use crate::codes::RulesInForce;
 use crate::config::check::Network;
 use crate::config::{Config, EService};
+use crate::current::Current;
 use crate::registry::Registry;
 use crate::siuss::rules::Rulebook;
 use crate::staff::door::Door;
@@ -50,7 +51,7 @@ pub struct Served {
     pub keys: KeySet,
 }
 
-/// What the pages share.
+/// What the pages share, as one configuration says. A page keeps that in which it began.
 pub struct Console {
     config: Config,
     store: Store,
@@ -63,7 +64,7 @@ pub struct Console {
     door: Door,
     eservices: Vec<Served>,
     proxies: Vec<Network>,
-    registro: registro::Work,
+    registro: Arc<registro::Work>,
     /// Whether browsers reach it over TLS.
     secure: bool,
 }
@@ -79,22 +80,44 @@ impl Console {
         bell: Bell,
         eservices: Vec<Served>,
     ) -> Result<Self, PasswordError> {
-        let back_office = &config.back_office;
-        let https = back_office.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
-        Ok(Self {
+        let door = Door::new(store.clone(), clock.clone())?;
+        let registro = Arc::new(registro::Work::new());
+        let bare = Self {
             store: store.clone(),
             clock: clock.clone(),
             appender,
             bell,
             registry: Registry::new(store.clone(), clock.clone()),
             rules: Arc::new(RulesInForce::new(config, store.clone())),
-            door: Door::new(store.clone(), clock.clone())?,
+            door,
+            eservices: Vec::new(),
+            proxies: Vec::new(),
+            registro,
+            secure: false,
+            config: Config::default(),
+        };
+        Ok(bare.under(config, eservices))
+    }
+
+    /// The pages as `config` and these e-services make them: who is signed in stays so, and work that was begun goes on.
+    #[must_use]
+    pub fn under(&self, config: &Config, eservices: Vec<Served>) -> Self {
+        let back_office = &config.back_office;
+        let https = back_office.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
+        Self {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            appender: self.appender.clone(),
+            bell: self.bell.clone(),
+            registry: self.registry.clone(),
+            rules: Arc::new(RulesInForce::new(config, self.store.clone())),
+            door: self.door.clone(),
             eservices,
             proxies: back_office.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect(),
-            registro: registro::Work::new(),
+            registro: Arc::clone(&self.registro),
             secure: back_office.tls.is_some() || https,
             config: config.clone(),
-        })
+        }
     }
 
     /// What records are judged by at this moment.
@@ -125,6 +148,6 @@ impl Console {
 }
 
 /// Answers every path of the listener that nothing else answers.
-pub fn mount(app: &mut ServiceConfig, console: Arc<Console>) {
+pub fn mount(app: &mut ServiceConfig, console: Arc<Current<Console>>) {
     app.app_data(Data::from(console)).default_service(web::to(gate::handle));
 }

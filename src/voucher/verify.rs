@@ -65,15 +65,17 @@ impl Verifier {
         Ok(Self { terms: Terms::of(eservice)?, keys, clock, dpop: None, audit })
     }
 
-    /// The verifiers of all e-services of `config`, in their order. Keys at the same address are shared; the last good
-    /// ones, and the proofs that were used, are kept in `store`. Blocking.
+    /// The verifiers of all e-services of `config`, in their order. Keys at the same address are shared, among them and
+    /// with those that are `known`; the last good ones, and the proofs that were used, are kept in `store`. Blocking.
     pub fn all(
         config: &Config,
         fetch: &Arc<dyn Fetch>,
         store: &Store,
         clock: &Clock,
+        known: &HashMap<String, KeySet>,
     ) -> Result<Vec<Self>, SetupError> {
-        let mut sets: HashMap<&str, KeySet> = HashMap::new();
+        let mut sets: HashMap<&str, KeySet> =
+            known.iter().map(|(url, keys)| (url.as_str(), keys.clone())).collect();
         let mut verifiers = Vec::new();
         for eservice in &config.eservice {
             let url = eservice.jwks_url().ok_or_else(|| SetupError::NoKeys(eservice.name.clone()))?;

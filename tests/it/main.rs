@@ -46,6 +46,7 @@ mod prestazioni;
 mod pulls;
 mod registro;
 mod registry;
+mod reload;
 mod replica;
 mod retention;
 mod rifiuti;

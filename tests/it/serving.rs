@@ -47,7 +47,7 @@ pub(crate) fn certify(files: &Tls, name: &str) {
 }
 
 /// The name in the certificate that the server shows, or why there is no handshake.
-fn shown_name(address: SocketAddr, highest: SslVersion) -> Result<String, String> {
+pub(crate) fn shown_name(address: SocketAddr, highest: SslVersion) -> Result<String, String> {
     let mut connector = SslConnector::builder(SslMethod::tls_client()).unwrap();
     connector.set_verify(SslVerifyMode::NONE);
     connector.set_max_proto_version(Some(highest)).unwrap();
@@ -63,7 +63,7 @@ fn shown_name(address: SocketAddr, highest: SslVersion) -> Result<String, String
 }
 
 /// Asks again and again until the answer is there; a minute is far more than it takes.
-fn eventually(mut check: impl FnMut() -> bool) {
+pub(crate) fn eventually(mut check: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !check() {
         assert!(Instant::now() < deadline, "it does not come");
@@ -90,7 +90,8 @@ fn tls_follows_its_certificate() {
 pub(crate) struct Server {
     pub(crate) child: Child,
     pub(crate) api: SocketAddr,
-    log: BufReader<std::process::ChildStderr>,
+    pub(crate) back_office: SocketAddr,
+    pub(crate) log: BufReader<std::process::ChildStderr>,
 }
 
 impl Server {
@@ -98,21 +99,29 @@ impl Server {
         let mut child = place.command(&["serve"]).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
-        let api = loop {
+        let address = |line: &str, name: &str| {
+            let address = line.split(name).nth(1)?.split_whitespace().next()?;
+            Some(address.parse().unwrap())
+        };
+        let (api, back_office) = loop {
             line.clear();
             assert_ne!(log.read_line(&mut line).unwrap(), 0, "the server did not start");
-            let address = line.split("api=").nth(1).and_then(|rest| rest.split_whitespace().next());
-            if let Some(address) = address {
-                break address.parse().unwrap();
+            if let (Some(api), Some(back_office)) = (address(&line, " api="), address(&line, " back_office="))
+            {
+                break (api, back_office);
             }
         };
-        Self { child, api, log }
+        Self { child, api, back_office, log }
     }
 
     pub(crate) fn terminate(&self) {
-        let id = self.child.id().to_string();
-        assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        signal(&self.child, "TERM");
     }
+}
+
+pub(crate) fn signal(child: &Child, name: &str) {
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
 }
 
 pub(crate) fn voucher(keys: &Path) -> String {

@@ -1,5 +1,6 @@
 //! The issuer's keys in bad weather: rotations, outages, garbage, storms, restarts.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -365,7 +366,7 @@ on_both_databases! {
         source.publish(&[&signer]);
         let fetch: Arc<dyn Fetch> = source.clone();
         let scene = Scene::new();
-        let verifiers = Verifier::all(&config, &fetch, &database.store(), &scene.clock).unwrap();
+        let verifiers = Verifier::all(&config, &fetch, &database.store(), &scene.clock, &HashMap::new()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         for verifier in &verifiers[..2] {
             runtime.block_on(verifier.keys().refresh_if_due());

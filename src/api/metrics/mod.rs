@@ -10,11 +10,14 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use metrics::{counter, describe_counter, describe_histogram, histogram, with_local_recorder};
+use metrics::{
+    counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram, with_local_recorder,
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
 
 use super::service::Service;
 use crate::call_log::EsitiTaken;
+use crate::current::Current;
 
 /// The text format of Prometheus.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -63,6 +66,15 @@ impl Metrics {
             describe_counter!("waas_comuni_flows_served_total", "flows that left in answers");
             describe_counter!("waas_comuni_esiti_total", "outcomes taken from INPS, by their code");
             describe_histogram!("waas_comuni_call_duration_seconds", "time to answer, by operation");
+            describe_counter!(
+                "waas_comuni_config_reloads_total",
+                "configurations that were read again, by what became of them"
+            );
+            describe_gauge!(
+                "waas_comuni_config_last_reload_successful",
+                "0 if the last configuration that was read again was refused: the one before is in force"
+            );
+            gauge!("waas_comuni_config_last_reload_successful").set(1.0);
         });
         Self(recorder)
     }
@@ -99,6 +111,14 @@ impl Metrics {
         });
     }
 
+    pub(super) fn reloaded(&self, taken: bool) {
+        with_local_recorder(&self.0, || {
+            let result = if taken { "taken" } else { "refused" };
+            counter!("waas_comuni_config_reloads_total", "result" => result).increment(1);
+            gauge!("waas_comuni_config_last_reload_successful").set(f64::from(u8::from(taken)));
+        });
+    }
+
     pub(super) fn refused_for_address(&self, calls: u32) {
         with_local_recorder(&self.0, || {
             counter!("waas_comuni_calls_refused_for_address_total").increment(u64::from(calls));
@@ -111,7 +131,8 @@ impl Metrics {
     }
 }
 
-pub(super) async fn get(service: Data<Service>) -> HttpResponse {
+pub(super) async fn get(service: Data<Current<Service>>) -> HttpResponse {
+    let service = service.get();
     let mut text = service.metrics.0.handle().render();
     text.push_str(&state::measure(&service).await);
     HttpResponse::Ok().content_type(CONTENT_TYPE).body(text)

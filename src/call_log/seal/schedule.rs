@@ -126,11 +126,19 @@ impl Work {
 
     fn send(&self) {
         let Some(witness) = &self.witness else { return };
-        self.unsent().retain(|origin, note| match witness.send(note) {
-            Ok(()) => false,
-            Err(error) => {
-                tracing::warn!(origin, %error, "the witness did not take a checkpoint");
-                true
+        let mut takes = true;
+        self.unsent().retain(|origin, note| {
+            // One that takes nothing would be waited for once for each log.
+            if !takes {
+                return true;
+            }
+            match witness.send(note) {
+                Ok(()) => false,
+                Err(error) => {
+                    tracing::warn!(origin, %error, "the witness did not take a checkpoint");
+                    takes = false;
+                    true
+                }
             }
         });
     }

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Mutex;
 
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use ureq::http::{HeaderMap, Request};
+use waas_comuni::api::reload::ReloadError;
 use waas_comuni::api::server::{self, Running};
 use waas_comuni::call_log::export::{self, Format};
 use waas_comuni::call_log::search::Filter;
@@ -31,7 +33,10 @@ pub(crate) struct App {
     agent: ureq::Agent,
     base: String,
     clock: Clock,
-    running: Option<Running>,
+    api: SocketAddr,
+    back_office: SocketAddr,
+    config: Mutex<Config>,
+    running: Mutex<Option<Running>>,
     runtime: Runtime,
 }
 
@@ -105,19 +110,34 @@ impl App {
             agent,
             base: format!("{scheme}://127.0.0.1:{}", running.api.port()),
             clock,
-            running: Some(running),
+            api: running.api,
+            back_office: running.back_office,
+            config: Mutex::new(config),
+            running: Mutex::new(Some(running)),
             runtime,
         }
     }
 
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.running.as_ref().unwrap().api
+        self.api
     }
 
     /// Where the back office listens.
     pub(crate) fn back_office(&self) -> SocketAddr {
-        self.running.as_ref().unwrap().back_office
+        self.back_office
+    }
+
+    /// Has the service take over its configuration as `change` changes it.
+    pub(crate) fn reload(&self, change: impl FnOnce(&mut Config)) -> Result<(), ReloadError> {
+        let mut in_force = self.config.lock().unwrap();
+        let mut config = in_force.clone();
+        change(&mut config);
+        let mut running = self.running.lock().unwrap();
+        let running = running.as_mut().unwrap();
+        self.runtime.block_on(running.reload(Ok(config.clone())))?;
+        *in_force = config;
+        Ok(())
     }
 
     /// Publishes records of the Comune of the examples.
@@ -187,8 +207,8 @@ impl App {
     }
 
     /// Stops the service, and nothing else.
-    pub(crate) fn stop_service(mut self) -> Self {
-        let running = self.running.take().unwrap();
+    pub(crate) fn stop_service(self) -> Self {
+        let running = self.running.lock().unwrap().take().unwrap();
         self.runtime.block_on(running.stop());
         self
     }
@@ -201,7 +221,9 @@ impl App {
 
 impl Drop for App {
     fn drop(&mut self) {
-        if let Some(running) = self.running.take() {
+        // A test that failed while it reloaded says so itself.
+        let running = self.running.lock().map(|mut running| running.take()).unwrap_or_default();
+        if let Some(running) = running {
             self.runtime.block_on(running.stop());
         }
     }
