@@ -3,7 +3,7 @@
 BIN := target/debug/waas-comuni
 
 .DEFAULT_GOAL := help
-.PHONY: help demo assets test contract docs fuzz bench torture torture-without-sequencer lint dist
+.PHONY: help demo assets test contract docs fuzz bench torture torture-without-sequencer lint dist dist-check image image-test
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 34
@@ -48,6 +48,18 @@ torture-without-sequencer: ## Show that the same test fails within a minute when
 dist: ## Make the release archive with its bill of materials and checksums, in target/dist
 	@scripts/require.sh build
 	scripts/dist.sh
+
+dist-check: ## Build the release archive twice, in two places, and compare the bytes; twice as long as a release build
+	@scripts/require.sh build
+	scripts/dist-check.sh
+
+image: ## Build the container image without a container engine or an image registry (as root); some ten minutes
+	@scripts/require.sh image
+	scripts/image.sh
+
+image-test: ## Build the image so, and run it: not as root, on a read-only root, pulled by INPS
+	@scripts/require.sh image
+	scripts/image-test.sh
 
 lint: ## Check format, clippy, licences and sources of the dependencies, shell scripts, deploy/
 	@scripts/require.sh lint

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Judges the files with which the service is deployed: the systemd unit, the Kubernetes manifests, compose.yaml,
+# Judges the files with which the service is deployed: the Dockerfile, the systemd unit, the Kubernetes manifests, compose.yaml,
 # nginx's configuration.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -10,6 +10,38 @@ trap 'rm -rf "$scratch"' EXIT
 
 # The most that `systemd-analyze security` may find exposed, in tenths; nothing confined is 96.
 most_exposed=13
+
+# What the Dockerfile claims; `make image-test` tries it out.
+claims() {
+    grep --quiet --extended-regexp "$2" Dockerfile || {
+        echo "deploy-check.sh: the Dockerfile has no $1" >&2
+        exit 1
+    }
+}
+pinned='=docker\.io/library/[a-z]+:[a-z0-9.-]+@sha256:[0-9a-f]{64}$'
+for base in BUILD_BASE RUN_BASE; do
+    claims "$base that is pinned by digest" "^ARG $base$pinned"
+done
+if grep '^FROM' Dockerfile | grep --invert-match --extended-regexp '^FROM \$\{(BUILD|RUN)_BASE\}( AS build)?$'; then
+    echo "deploy-check.sh: the Dockerfile has a base that is not pinned" >&2
+    exit 1
+fi
+claims "user by number" '^USER [1-9][0-9]*:[1-9][0-9]*$'
+claims "health check" '^HEALTHCHECK .* CMD \['
+claims "bill of materials" 'scripts/sbom\.sh /out/'
+for label in title description licenses documentation source; do
+    claims "label $label" "org\.opencontainers\.image\.$label=\"[^\"]+\""
+done
+
+# One version everywhere.
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+for place in "Dockerfile image.version=\"$version\"" "deploy/kubernetes/waas-comuni.yaml waas-comuni:$version" \
+    "publiccode.yml softwareVersion: $version"; do
+    grep --quiet --fixed-strings "${place#* }" "${place%% *}" || {
+        echo "deploy-check.sh: ${place%% *} is not of version $version" >&2
+        exit 1
+    }
+done
 
 # systemd looks for the programs that a unit names: any program will do.
 sed 's|/usr/local/bin/waas-comuni|/bin/true|' deploy/systemd/waas-comuni.service >"$scratch/waas-comuni.service"

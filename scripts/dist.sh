@@ -1,10 +1,8 @@
 #!/usr/bin/env bash
 # Makes the release archive of this version in target/dist: the program, what a deployment needs, a bill of materials
-# and checksums. The same commit, built in the same place with the same Rust, gives the same bytes.
+# and checksums. The same commit, built with the same Rust, gives the same bytes: docs/build.md says why.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-
-cyclonedx_version=0.5.9
 
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 platform=$(rustc -vV | sed -n 's/^host: //p')
@@ -16,18 +14,12 @@ export SOURCE_DATE_EPOCH
 
 # Where the sources and the dependencies lie on this machine is nobody's business, and would differ from another's.
 export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$PWD=/src --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
+scripts/assets.sh
 cargo build --release --locked
-
-cyclonedx=$(command -v cargo-cyclonedx || echo target/tools/bin/cargo-cyclonedx)
-if ! [[ -x $cyclonedx ]]; then
-    echo "Building cargo-cyclonedx $cyclonedx_version into target/tools (once, about a minute)."
-    RUSTFLAGS='' cargo install --quiet --locked --debug --root target/tools "cargo-cyclonedx@$cyclonedx_version"
-fi
 
 rm -rf "$dist"
 mkdir -p "$dist/$name"
-"$cyclonedx" cyclonedx --format json --spec-version 1.5 --override-filename sbom >/dev/null
-mv sbom.json "$dist/$name/sbom.cdx.json"
+scripts/sbom.sh "$dist/$name/sbom.cdx.json"
 cp target/release/waas-comuni "$dist/$name/"
 cp -r README.md README.it.md CHANGELOG.md SECURITY.md LICENSE config deploy docs "$dist/$name/"
 

@@ -3,6 +3,7 @@
 #
 #   scripts/require.sh build            what a build needs
 #   scripts/require.sh test contract    what the tests, the run of schemathesis and (lint) the checks need
+#   scripts/require.sh image            what building and trying the container image needs
 #   scripts/require.sh --packages test  the missing Debian packages only, for a script to install
 #
 # Exit 0 when nothing is missing, 1 otherwise.
@@ -66,14 +67,23 @@ check_lint() {
     has nginx || [[ -x /usr/sbin/nginx ]] || lacks "nginx, for its configuration" nginx-light
 }
 
+check_image() {
+    has buildah || lacks "buildah" buildah
+    has debootstrap || lacks "debootstrap" debootstrap
+    has jq || lacks "jq" jq
+    has ip || lacks "ip, for the loopback of the container" iproute2
+    has npm || lacks "npm, for the look of the console" npm
+}
+
 for purpose in "$@"; do
     case $purpose in
         build) check_build ;;
         test) check_test ;;
         contract) check_contract ;;
         lint) check_lint ;;
+        image) check_image ;;
         *)
-            echo "require.sh: unknown purpose '$purpose' (build, test, contract, lint)" >&2
+            echo "require.sh: unknown purpose '$purpose' (build, test, contract, lint, image)" >&2
             exit 2
             ;;
     esac
