@@ -2,7 +2,8 @@
 
 use diesel::prelude::*;
 
-use super::{PLAIN_XML, tipo_of};
+use super::tipo_of;
+use crate::payload;
 use crate::siuss::record::TipoFlusso;
 use crate::store::schema::{ente, flusso};
 use crate::store::{AnyConnection, EserviceId, StoreError};
@@ -53,23 +54,15 @@ pub(super) fn page(
         ))
         .load(connection)?;
     rows.into_iter()
-        .map(|(codice_ente, denominazione_ente, id_flusso, ts_ms, tipo, format, payload)| {
+        .map(|(codice_ente, denominazione_ente, id_flusso, ts_ms, tipo, format, bytes)| {
             Ok(PublishedFlusso {
                 codice_ente,
                 denominazione_ente,
                 id_flusso,
                 ts_ms,
                 tipo: tipo_of(tipo)?,
-                xml: xml(format, payload)?,
+                xml: payload::unpack(format, bytes)?,
             })
         })
         .collect()
-}
-
-/// The document in a payload.
-pub(super) fn xml(format: i16, payload: Vec<u8>) -> Result<Vec<u8>, StoreError> {
-    match format {
-        PLAIN_XML => Ok(payload),
-        other => Err(StoreError::Unreadable(format!("payload of format {other}"))),
-    }
 }

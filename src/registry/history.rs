@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::esiti::CodiceEsito;
 use super::rows::ACTIVE;
-use super::{feed, tipo_of};
+use super::tipo_of;
+use crate::payload;
 use crate::siuss::record::TipoFlusso;
 use crate::store::schema::{esito, flusso, prestazione};
 use crate::store::{AnyConnection, EserviceId, StoreError};
@@ -198,7 +199,7 @@ fn flussi(
         ))
         .load(connection)?;
     rows.into_iter()
-        .map(|(ts_ms, id_flusso, operazione, format, payload, dropped_ms)| {
+        .map(|(ts_ms, id_flusso, operazione, format, bytes, dropped_ms)| {
             let esiti = esito::table
                 .filter(esito::eservice_id.eq(eservice.get()))
                 .filter(esito::id_flusso.eq(&id_flusso))
@@ -212,7 +213,7 @@ fn flussi(
                 .load(connection)?;
             let payload = match dropped_ms {
                 Some(ms) => Payload::Dropped { ms },
-                None => Payload::Xml(feed::xml(format, payload)?),
+                None => Payload::Xml(payload::unpack(format, bytes)?),
             };
             Ok(FlussoSeen { ts_ms, id_flusso, operazione, payload, esiti })
         })

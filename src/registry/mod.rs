@@ -364,6 +364,3 @@ fn tipo_of(number: i16) -> Result<TipoFlusso, StoreError> {
         other => Err(StoreError::Unreadable(format!("kind of flow {other}"))),
     }
 }
-
-/// How the tables mark a payload of plain XML.
-const PLAIN_XML: i16 = 1;

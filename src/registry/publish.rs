@@ -11,7 +11,8 @@ use super::plan::{Content, Flow, Outcome, Plan, PlannedFlow, Stato};
 use super::preview::Foreseen;
 use super::riepilogo::{self, Part};
 use super::rows::{ACTIVE, FlussoRow, PrestazioneRow, WITHDRAWN};
-use super::{Feed, Fingerprint, PLAIN_XML, Published, Verdict, cancellation, gap, held, tipo_number};
+use super::{Feed, Fingerprint, Published, Verdict, cancellation, gap, held, tipo_number};
+use crate::payload::{self, Packed};
 use crate::siuss::record::{EnteErogatore, Flusso, NomeFlusso, Record, TipoFlusso, TipoOperazione};
 use crate::siuss::values::Value;
 use crate::siuss::xml;
@@ -85,7 +86,7 @@ pub(super) fn draft<'a>(
     let written = write(connection, eservice, erogatore, NO_ENTE, &plan, &names)?;
     let flows = plan.flows.iter().zip(written).map(|(flow, written)| Foreseen {
         cancels: matches!(flow.content, Content::Cancellation(_)),
-        xml: written.payload,
+        xml: written.xml,
     });
     let flows = flows.collect();
     Ok((published(outcomes, &plan, &names, &HashMap::new())?, flows))
@@ -187,7 +188,7 @@ fn names(
 struct Written {
     name: String,
     ente_id: i64,
-    payload: Vec<u8>,
+    xml: Vec<u8>,
 }
 
 /// The bytes of each flow of `plan`.
@@ -210,13 +211,13 @@ fn write(
             Content::Insertion(record) => insertion((*record).clone(), ente_id, erogatore, name)?,
             Content::Repetition(of) => {
                 let of = earlier(of).ok_or_else(inconsistent)?;
-                let record = xml::read(&of.payload).map_err(|_| unreadable(&of.name))?.record;
+                let record = xml::read(&of.xml).map_err(|_| unreadable(&of.name))?.record;
                 insertion(record, ente_id, erogatore, name)?
             }
             Content::Cancellation(of) => {
                 let of = earlier(of).ok_or_else(inconsistent)?;
-                let payload = cancellation::cancellation(&of.payload, &of.name, name)?;
-                Written { name: name.clone(), ente_id: of.ente_id, payload }
+                let xml = cancellation::cancellation(&of.xml, &of.name, name)?;
+                Written { name: name.clone(), ente_id: of.ente_id, xml }
             }
         };
         written.push(one);
@@ -238,8 +239,7 @@ fn insertion(
         ente: erogatore.clone(),
         record: record.with_operazione(TipoOperazione::Inserimento),
     };
-    let payload = xml::write(&flusso);
-    Ok(Written { name: name.to_owned(), ente_id, payload })
+    Ok(Written { name: name.to_owned(), ente_id, xml: xml::write(&flusso) })
 }
 
 fn unreadable(name: &str) -> StoreError {
@@ -261,11 +261,11 @@ fn sent(
         .collect();
     let mut sent = HashMap::with_capacity(timestamps.len());
     for ts in timestamps {
-        let (name, ente_id, format, payload): (String, i64, i16, Vec<u8>) = flusso::table
+        let (name, ente_id, format, bytes): (String, i64, i16, Vec<u8>) = flusso::table
             .find((eservice.get(), ts))
             .select((flusso::id_flusso, flusso::ente_id, flusso::payload_format, flusso::payload))
             .first(connection)?;
-        sent.insert(ts, Written { name, ente_id, payload: super::feed::xml(format, payload)? });
+        sent.insert(ts, Written { name, ente_id, xml: payload::unpack(format, bytes)? });
     }
     Ok(sent)
 }
@@ -315,7 +315,8 @@ fn insert(
     // A benefit that was not held is named after its first flow.
     let mut ids: HashMap<Fingerprint, i64> = HashMap::with_capacity(plan.flows.len());
     let mut flows = Vec::with_capacity(plan.flows.len());
-    for ((flow, written), ts) in plan.flows.iter().zip(written).zip(timestamps) {
+    let packed: Vec<Packed<'_>> = written.iter().map(|written| payload::pack(&written.xml)).collect();
+    for (((flow, written), packed), ts) in plan.flows.iter().zip(written).zip(&packed).zip(timestamps) {
         let held = plan.benefits.get(&flow.identity).and_then(|benefit| benefit.id);
         flows.push(FlussoRow {
             eservice_id: eservice.get(),
@@ -329,8 +330,8 @@ fn insert(
                 (TipoFlusso::PsPsaSina, Content::Cancellation(_)) => Some("C"),
             },
             prestazione_id: *ids.entry(flow.identity).or_insert(held.unwrap_or(*ts)),
-            payload_format: PLAIN_XML,
-            payload: &written.payload,
+            payload_format: packed.format,
+            payload: &packed.bytes,
             annulla_ts: match flow.content {
                 Content::Cancellation(of) => Some(of.timestamp(timestamps).ok_or_else(inconsistent)?),
                 Content::Insertion(_) | Content::Repetition(_) => None,

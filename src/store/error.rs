@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use diesel::result::{DatabaseErrorKind, Error};
 
 use super::losses::Loss;
+use crate::payload::PayloadError;
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +87,12 @@ impl From<Error> for StoreError {
             | Error::RollbackErrorOnCommit { .. } => Self::Unavailable(error.to_string()),
             _ => Self::Query(error),
         }
+    }
+}
+
+impl From<PayloadError> for StoreError {
+    fn from(error: PayloadError) -> Self {
+        Self::Unreadable(error.to_string())
     }
 }
 

@@ -42,6 +42,7 @@ mod json;
 mod limits;
 mod links;
 mod metrics;
+mod payload;
 mod prestazioni;
 mod pulls;
 mod registro;

@@ -12,6 +12,7 @@ mod dom;
 mod facts;
 mod mutation;
 mod openapi;
+pub(crate) mod plausible;
 pub(crate) mod random;
 mod verdicts;
 mod writer;

@@ -8,6 +8,7 @@ use diesel::pg::Pg;
 use diesel::prelude::{PgConnection, QueryableByName, RunQueryDsl, SqliteConnection};
 use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use diesel::sqlite::Sqlite;
+use zstd::bulk::Decompressor;
 
 /// Where the database is.
 pub(crate) enum Connection {
@@ -42,8 +43,25 @@ pub(super) struct Flow {
     pub(super) ts: i64,
     #[diesel(sql_type = Text)]
     pub(super) id_flusso: String,
+    /// 1 for plain XML, 2 for XML compressed with the first dictionary.
+    #[diesel(sql_type = BigInt)]
+    pub(super) payload_format: i64,
     #[diesel(sql_type = Binary)]
     pub(super) payload: Vec<u8>,
+}
+
+impl Flow {
+    /// With its payload as plain XML, read without the product's help.
+    pub(super) fn plain(self) -> Result<Self, String> {
+        const DICTIONARY: &[u8] = include_bytes!("../../../src/payload/dictionary-1.zstd");
+        const LARGEST: usize = 1024 * 1024;
+        if self.payload_format == 1 {
+            return Ok(self);
+        }
+        let mut decompressor = Decompressor::with_dictionary(DICTIONARY).map_err(text)?;
+        let payload = decompressor.decompress(&self.payload, LARGEST);
+        Ok(Self { payload_format: 1, payload: payload.map_err(text)?, ..self })
+    }
 }
 
 /// An entry of the call log.

@@ -58,7 +58,7 @@ impl Feed {
     }
 
     fn add(&mut self, flow: &Flow) -> Result<(), String> {
-        let Flow { ts, id_flusso, payload } = flow;
+        let Flow { ts, id_flusso, payload, .. } = flow;
         if !self.names.insert(hash(id_flusso)) {
             return Err(format!("two flows are called {id_flusso}"));
         }
@@ -138,10 +138,11 @@ impl Feed {
 }
 
 fn page(open: &mut Open, eservice: i64, after: i64) -> Result<Vec<Flow>, String> {
-    open.load(&format!(
-        "SELECT ts, id_flusso, payload FROM flusso WHERE eservice_id = {eservice} AND ts > {after} ORDER BY ts LIMIT \
-         {PAGE}"
-    ))
+    let flows: Vec<Flow> = open.load(&format!(
+        "SELECT ts, id_flusso, CAST(payload_format AS BIGINT) AS payload_format, payload FROM flusso \
+         WHERE eservice_id = {eservice} AND ts > {after} ORDER BY ts LIMIT {PAGE}"
+    ))?;
+    flows.into_iter().map(Flow::plain).collect()
 }
 
 fn content(flow: &Flow) -> u64 {
