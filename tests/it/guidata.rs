@@ -115,7 +115,8 @@ fn feed(app: &App) -> Vec<String> {
     flows.into_iter().map(|flow| String::from_utf8(flow.xml).unwrap()).collect()
 }
 
-fn attribute<'a>(xml: &'a str, name: &str) -> &'a str {
+/// The value of an attribute in a document; empty where it is not there.
+pub(crate) fn attribute<'a>(xml: &'a str, name: &str) -> &'a str {
     let value = xml.split_once(&format!(" {name}=\"")).map(|(_, rest)| rest.split('"').next().unwrap());
     value.unwrap_or_default()
 }

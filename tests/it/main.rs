@@ -59,6 +59,7 @@ mod sequencer_model;
 mod serving;
 mod siuss;
 mod store;
+mod story;
 mod support;
 mod threats;
 mod tracing;

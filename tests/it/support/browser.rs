@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// How long a condition is awaited.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// The key of an element in `WebDriver`'s answers.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -64,8 +64,8 @@ impl Browser {
             "POST",
             "",
             &json!({ "capabilities": { "alwaysMatch": {
-                "goog:loggingPrefs": { "browser": "ALL" },
-                "goog:chromeOptions": { "args": [
+                "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
+                "goog:chromeOptions": { "perfLoggingPrefs": { "enableNetwork": true, "enablePage": false }, "args": [
                     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
                     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--force-prefers-reduced-motion", "--lang=it", data,
                 ] },
@@ -148,12 +148,24 @@ impl Browser {
         self.call("POST", "/execute/async", &json!({ "script": script, "args": [] }))
     }
 
+    /// A picture of a part of the page, so wide and high, with the element that the CSS selector finds at its upper edge.
+    pub(crate) fn part(&self, top: &str, (width, height): (u32, u32)) -> Vec<u8> {
+        let element = self.find(top);
+        let rect = element.call("GET", "/rect", &Value::Null);
+        // An element that begins the page has what is above it shown too.
+        let y = rect["y"].as_f64().unwrap();
+        let clip = json!({ "x": 0, "y": y.max(0.0), "width": width, "height": height, "scale": 1 });
+        self.screenshot(&json!({ "captureBeyondViewport": true, "format": "png", "clip": clip }))
+    }
+
+    fn screenshot(&self, parameters: &Value) -> Vec<u8> {
+        let picture = self.devtools("Page.captureScreenshot", parameters);
+        base64::engine::general_purpose::STANDARD.decode(picture["data"].as_str().unwrap()).unwrap()
+    }
+
     /// Keeps a picture of the whole page under `target/screenshots`.
     pub(crate) fn picture(&self, name: &str) {
-        let picture = self
-            .devtools("Page.captureScreenshot", &json!({ "captureBeyondViewport": true, "format": "png" }));
-        let bytes =
-            base64::engine::general_purpose::STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
+        let bytes = self.screenshot(&json!({ "captureBeyondViewport": true, "format": "png" }));
         let folder = target().join("screenshots");
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join(format!("{name}.png")), bytes).unwrap();
@@ -179,10 +191,14 @@ impl Browser {
                     one.id + ': ' + one.nodes.map(node => node.html + ' ' + node.failureSummary).join('; '))));",
         );
         assert_eq!(found, json!([]), "{name}: {found:#}");
-        let log = self.call("POST", "/se/log", &json!({ "type": "browser" }));
-        let complaints: Vec<&Value> = log
-            .as_array()
-            .unwrap()
+        self.assert_quiet(name);
+    }
+
+    /// The browser complains of nothing on the page, and has asked no other host for anything since it was last asked.
+    pub(crate) fn assert_quiet(&self, name: &str) {
+        let log = |of: &str| self.call("POST", "/se/log", &json!({ "type": of })).as_array().unwrap().clone();
+        let messages = log("browser");
+        let complaints: Vec<&Value> = messages
             .iter()
             .filter(|entry| {
                 // What a page answers to a mistake is a status that the browser notes.
@@ -190,6 +206,15 @@ impl Browser {
             })
             .collect();
         assert!(complaints.is_empty(), "{name}: {complaints:?}");
+        let own = url::Url::parse(&self.url()).unwrap();
+        for entry in log("performance") {
+            let event: Value = serde_json::from_str(entry["message"].as_str().unwrap()).unwrap();
+            let Some(asked) = event["message"]["params"]["request"]["url"].as_str() else { continue };
+            let asked = url::Url::parse(asked).unwrap();
+            // `chrome:` is the empty tab with which a browser begins.
+            let nobodys = ["data", "chrome"].contains(&asked.scheme());
+            assert!(nobodys || asked.origin() == own.origin(), "{name} asks for {asked}");
+        }
     }
 
     fn devtools(&self, command: &str, parameters: &Value) -> Value {

@@ -1,0 +1,49 @@
+//! The administrator: lets colleagues in, and sees to the service.
+
+use super::Walk;
+
+impl Walk {
+    /// The first account is made at the command line, the others by whoever has it. Gives the provisional passwords of an
+    /// operator and of an auditor.
+    pub(super) fn an_administrator_lets_colleagues_in(&self) -> [String; 2] {
+        let add = ["user", "add", "giulia.verdi", "--full-name", "Giulia Verdi", "--role", "amministratore"];
+        let added = self.place.run(&add);
+        assert_eq!(added.code, 0, "{added:?}");
+        self.open("/");
+        self.shown("accesso", "body");
+        self.begin_with("giulia.verdi", added.stdout.trim());
+        self.at("cruscotto-vuoto");
+        assert_eq!(self.menu(), ["Cruscotto", "Amministrazione"]);
+
+        let browser = &self.browser;
+        self.open("/amministrazione");
+        self.shown("amministrazione", "main");
+        browser.find("form[action='/amministrazione/controlli'] button").click();
+        browser.find("table");
+        self.at("controlli");
+        self.open("/amministrazione/chiavi");
+        browser.send(&[("nome", "gestionale-mensa")]);
+        browser.find("#segreto");
+        self.at("chiave-segreta");
+        browser.find("main a.btn").click();
+        browser.find("form[action$='/revoca']");
+        self.at("chiavi");
+
+        let operator = self.account("mario.neri", "Mario Neri", "operatore");
+        let auditor = self.account("paola.bianchi", "Paola Bianchi", "revisore");
+        self.open("/amministrazione/utenti");
+        self.shown("utenti", "main");
+        self.leave();
+        [operator, auditor]
+    }
+
+    fn account(&self, name: &str, full_name: &str, role: &str) -> String {
+        self.minutes_later(1);
+        self.open("/amministrazione/utenti");
+        self.browser.find(&format!("#ruolo-{role}")).click();
+        self.browser.send(&[("nome", name), ("nominativo", full_name)]);
+        let password = self.browser.find("#segreto").text();
+        self.at("utente-nuovo");
+        password
+    }
+}
