@@ -7,8 +7,8 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::header::{self, ETag, EntityTag, HeaderName, HeaderValue, TryIntoHeaderPair};
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use jiff::Timestamp;
@@ -51,6 +51,8 @@ pub(super) struct Reply {
     consumer: Option<String>,
     /// What was asked and given.
     details: Details,
+    /// What a page that never changes is called.
+    tag: Option<EntityTag>,
 }
 
 /// What was asked and given.
@@ -85,7 +87,27 @@ impl Reply {
             voucher_check: None,
             consumer: None,
             details: Details::default(),
+            tag: None,
         }
+    }
+
+    /// The same answer, under a name by which the caller may ask whether it is the same still. The caller may keep it;
+    /// nobody in between may.
+    pub(super) fn tagged(mut self, tag: EntityTag) -> Self {
+        self.tag = Some(tag);
+        self
+    }
+
+    /// The answer to a caller who has the page of this name already.
+    pub(super) fn not_modified(tag: EntityTag) -> Self {
+        Self::new(Ok((StatusCode::NOT_MODIFIED, "", Bytes::new())), "not_modified").tagged(tag)
+    }
+
+    /// The same answer to a `HEAD`, which is told about a page and given none.
+    pub(super) fn without_flows(mut self) -> Self {
+        self.details.count = self.details.count.map(|_| 0);
+        self.details.disclosed = None;
+        self
     }
 
     /// The same answer, with what the log keeps of it.
@@ -307,13 +329,16 @@ impl Call {
             benefit: reply.details.benefit,
             esiti: reply.details.esiti.clone(),
             duration: self.started.elapsed(),
-            bytes: reply.length(),
+            bytes: reply.length().filter(|_| request.method() != Method::HEAD),
         }
     }
 
     pub(super) fn response(&self, service: &Service, reply: Reply, quota: Option<Quota>) -> HttpResponse {
+        let tag = reply.tag.filter(|_| reply.body.is_ok());
         let mut response = match reply.body {
-            Ok((status, _, _)) if status == StatusCode::NO_CONTENT => HttpResponse::new(status),
+            Ok((status @ (StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED), _, _)) => {
+                HttpResponse::new(status)
+            }
             Ok((status, content_type, body)) => {
                 HttpResponse::build(status).content_type(content_type).body(body)
             }
@@ -323,7 +348,11 @@ impl Call {
         if let Ok(id) = HeaderValue::from_str(&self.id.to_string()) {
             headers.insert(HeaderName::from_static("x-request-id"), id);
         }
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let caching = if tag.is_some() { "private, no-cache" } else { "no-store" };
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+        if let Some(Ok((name, value))) = tag.map(|tag| ETag(tag).try_into_pair()) {
+            headers.insert(name, value);
+        }
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         // Nothing that is answered is for a browser to run, to frame, or to lead away from.
         let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");

@@ -1,6 +1,8 @@
 //! `GET /flussi`: the flows after a cursor.
 
-use actix_web::http::StatusCode;
+use actix_web::HttpRequest;
+use actix_web::http::header::{EntityTag, Header, IfNoneMatch};
+use actix_web::http::{Method, StatusCode};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
@@ -31,8 +33,14 @@ struct Flusso {
     flusso: String,
 }
 
-pub(super) async fn get(service: &Service, eservice: &EService, query: &str) -> Reply {
-    let query = match Query::read(query) {
+/// Answers a `GET`, or a `HEAD`, which is told of a page and given none.
+pub(super) async fn answer(service: &Service, eservice: &EService, request: &HttpRequest) -> Reply {
+    let reply = get(service, eservice, request).await;
+    if request.method() == Method::HEAD { reply.without_flows() } else { reply }
+}
+
+async fn get(service: &Service, eservice: &EService, request: &HttpRequest) -> Reply {
+    let query = match Query::read(request.query_string()) {
         Ok(query) => query,
         Err(problem) => return problem.into(),
     };
@@ -57,10 +65,31 @@ pub(super) async fn get(service: &Service, eservice: &EService, query: &str) -> 
         _ => None,
     };
     let count = u32::try_from(page.len()).ok();
+    // A full page never grows. It changes only if content in it is dropped, and then the names in it do.
+    let tag = disclosed.as_ref().filter(|_| count == Some(limit)).map(|page| EntityTag::new_weak(page.tag()));
+    if let Some(tag) = &tag
+        && is_known(request, tag)
+    {
+        return Reply::not_modified(tag.clone()).with(Details { count: Some(0), ..asked });
+    }
     let entries = Entries { elenco_flussi: page.into_iter().map(Flusso::from).collect() };
     // Strings always serialise.
     let body = serde_json::to_vec(&entries).unwrap_or_default();
-    Reply::success(StatusCode::OK, "application/json", body).with(Details { count, disclosed, ..asked })
+    let reply = Reply::success(StatusCode::OK, "application/json", body);
+    let reply = reply.with(Details { count, disclosed, ..asked });
+    match tag {
+        Some(tag) => reply.tagged(tag),
+        None => reply,
+    }
+}
+
+/// Whether the caller says that it has the page of this name.
+fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
+    match IfNoneMatch::parse(request) {
+        Ok(IfNoneMatch::Any) => true,
+        Ok(IfNoneMatch::Items(known)) => known.iter().any(|known| known.weak_eq(tag)),
+        Err(_) => false,
+    }
 }
 
 /// A cursor is a timestamp that this feed gave out. One above all of them means that the database is older than what

@@ -15,7 +15,7 @@ pub(super) async fn live() -> HttpResponse {
 /// The database answers and takes what is written, and every issuer's keys are there.
 pub(super) async fn ready(service: Data<Current<Service>>) -> HttpResponse {
     let service = service.get();
-    let database = service.ping().await.is_ok();
+    let database = service.works().await;
     let without_keys: Vec<&str> = service
         .routes
         .iter()

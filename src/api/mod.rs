@@ -8,9 +8,11 @@
 //! [`problem`]. What an endpoint does is done by the rooms that own it: nothing is decided here but the form of the
 //! answer.
 
+mod admission;
 mod body;
 mod call;
 pub(crate) mod client;
+mod delivery;
 mod esiti;
 mod flussi;
 mod health;

@@ -1,20 +1,27 @@
 //! The public listener: every call that comes to it is turned away if its address has had too many refused, routed,
 //! let in or not, and given to its endpoint.
 
+use std::net::IpAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use futures_util::FutureExt;
+use jiff::Timestamp;
+use tokio::sync::SemaphorePermit;
 
+use super::admission::ShedCalls;
 use super::call::{Call, Reply, consumer, over_threshold, total_quota};
 use super::limit::Refused;
 use super::problem::{Kind, Problem};
 use super::route::{Operation, Route};
 use super::service::{EService, Service};
-use super::{esiti, flussi, openapi, status, unread};
+use super::{delivery, esiti, flussi, openapi, status, unread};
 use crate::call_log::{Caller, Entry, request_id};
 use crate::current::Current;
+use crate::store::EserviceId;
 use crate::voucher::{Credentials, Voucher, evidence};
 
 /// Answers every call of the public listener.
@@ -23,7 +30,9 @@ pub(super) async fn handle(
     mut payload: Payload,
     service: Data<Current<Service>>,
 ) -> HttpResponse {
-    let response = answer(&request, &mut payload, &service.get()).await;
+    let service = service.get();
+    let response = answer(&request, &mut payload, &service).await;
+    let response = delivery::deliver(&request, response).await;
     if request.headers().contains_key(header::TRANSFER_ENCODING) {
         unread::hold(response, payload)
     } else {
@@ -42,34 +51,56 @@ async fn answer(request: &HttpRequest, payload: &mut Payload, service: &Service)
         let quota = total_quota(service, eservice, operation).await;
         return call.response(service, over_address_limit(seconds).into(), quota);
     }
-    let (eservice, operation, reply) = match service.routes.find(path) {
-        Route::Operation(eservice, operation) => {
-            let reply = if request.method().as_str() == operation.method() {
-                endpoint(&call, service, eservice, operation, request, payload).await
-            } else {
-                method_not_allowed(operation).into()
-            };
-            (Some(eservice), Some(operation), reply)
+    let (eservice, operation) = match service.routes.find(path) {
+        Route::Operation(eservice, operation) => (Some(eservice), Some(operation)),
+        Route::Unknown(eservice) => (Some(eservice), None),
+        Route::Nowhere => (None, None),
+    };
+    let mut turn = None;
+    if !matches!(operation, Some(Operation::Status | Operation::OpenApi)) {
+        turn = service.admission.turn().await;
+        if turn.is_none() {
+            service.metrics.shed();
+            service.admission.count(eservice.map(|eservice| eservice.id), call.instant);
+            return call.response(service, overloaded().into(), None);
         }
-        Route::Unknown(eservice) => (Some(eservice), None, not_found().into()),
-        Route::Nowhere => (None, None, not_found().into()),
+    }
+    let reply = match (eservice, operation) {
+        (Some(eservice), Some(operation)) if operation.allows(request.method().as_str()) => {
+            endpoint(&call, service, eservice, operation, request, payload, &mut turn).await
+        }
+        (_, Some(operation)) => method_not_allowed(operation).into(),
+        (_, None) => not_found().into(),
     };
     call.finish(service, eservice, operation, request, reply).await
 }
 
-async fn endpoint(
+async fn endpoint<'a>(
     call: &Call,
-    service: &Service,
+    service: &'a Service,
     eservice: &EService,
     operation: Operation,
     request: &HttpRequest,
     payload: &mut Payload,
+    turn: &mut Option<SemaphorePermit<'a>>,
 ) -> Reply {
     match operation {
         Operation::Status => status::get(call, service).await,
         Operation::OpenApi => openapi::get(eservice),
         Operation::Flussi | Operation::Esiti => {
-            let voucher = match verify(eservice, request).await {
+            let mut verification = pin!(verify(eservice, request));
+            let verified = match verification.as_mut().now_or_never() {
+                Some(verified) => verified,
+                // Whoever waits for the issuer's keys occupies nothing: anybody can name one that is not known.
+                None => {
+                    drop(turn.take());
+                    let verified = verification.await;
+                    *turn = service.admission.turn().await;
+                    verified
+                }
+            };
+            let voucher = match verified {
+                Ok(voucher) if turn.is_none() => return Reply::from(overloaded()).to(&voucher),
                 Ok(voucher) => voucher,
                 Err(reply) => return reply,
             };
@@ -77,7 +108,7 @@ async fn endpoint(
                 match service.appender.quota(eservice.id, Some(consumer(&voucher)), eservice.limits).await {
                     Ok(quota) if quota.remaining == 0 => over_threshold(Some(quota)).into(),
                     Ok(_) if operation == Operation::Flussi => {
-                        flussi::get(service, eservice, request.query_string()).await
+                        flussi::answer(service, eservice, request).await
                     }
                     Ok(_) => esiti::post(call, service, eservice, request, payload).await,
                     Err(error) => {
@@ -135,9 +166,17 @@ fn not_found() -> Problem {
 }
 
 fn method_not_allowed(operation: Operation) -> Problem {
-    let detail = format!("Questo indirizzo risponde solo al metodo {}.", operation.method());
+    let detail = format!("Questo indirizzo risponde solo a {}.", operation.methods());
     Problem::new(Kind::MethodNotAllowed, "method_not_allowed", detail)
-        .with_header(header::ALLOW, HeaderValue::from_static(operation.method()))
+        .with_header(header::ALLOW, HeaderValue::from_static(operation.methods()))
+}
+
+/// The refusal of a call that came with too many others.
+fn overloaded() -> Problem {
+    let detail = "Il servizio riceve in questo momento più chiamate di quante possa servire: ripetere la richiesta fra \
+                  qualche secondo.";
+    Problem::new(Kind::Unavailable, "overloaded", detail)
+        .with_header(header::RETRY_AFTER, HeaderValue::from_static("5"))
 }
 
 /// The refusal of a call whose address has had too many.
@@ -148,35 +187,50 @@ fn over_address_limit(seconds: u32) -> Problem {
         .with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
 }
 
-/// Logs what was refused for its address: one entry says how many calls there were in a minute.
-pub(super) async fn summarise(service: &Service, refused: Vec<Refused>) {
+/// Logs what was refused without an entry of its own: one says how many calls there were in a minute.
+pub(super) async fn summarise(service: &Service, refused: Vec<Refused>, shed: Vec<ShedCalls>) {
     for Refused { address, minute, calls } in refused {
-        let problem = over_address_limit(60);
-        let entry = Entry {
-            eservice: None,
-            instant: minute,
-            request_id: request_id(minute).to_string(),
-            method: "-".to_owned(),
-            path: "-".to_owned(),
-            query: None,
-            status: problem.kind.status().as_u16(),
-            outcome: problem.code,
-            client_ip: address,
-            caller: Caller::default(),
-            voucher_check: None,
-            since: None,
-            limit: None,
-            count: Some(calls),
-            disclosed: None,
-            benefit: None,
-            esiti: None,
-            duration: Duration::ZERO,
-            bytes: None,
-        };
         service.metrics.refused_for_address(calls);
         tracing::warn!(address = address.map(tracing::field::display), calls, %minute, "calls were refused for their address");
-        if let Err(error) = service.appender.note(entry).await {
-            tracing::error!(%error, "the calls refused to an address cannot be logged");
-        }
+        note(service, &over_address_limit(60), None, address, minute, calls).await;
+    }
+    for ShedCalls { eservice, minute, calls } in shed {
+        tracing::warn!(eservice = eservice.map(EserviceId::get), calls, %minute, "calls were shed: there were too many at once");
+        note(service, &overloaded(), eservice, None, minute, calls).await;
+    }
+}
+
+/// Logs so many calls of one minute, all of which were answered with `problem`.
+async fn note(
+    service: &Service,
+    problem: &Problem,
+    eservice: Option<EserviceId>,
+    address: Option<IpAddr>,
+    minute: Timestamp,
+    calls: u32,
+) {
+    let entry = Entry {
+        eservice,
+        instant: minute,
+        request_id: request_id(minute).to_string(),
+        method: "-".to_owned(),
+        path: "-".to_owned(),
+        query: None,
+        status: problem.kind.status().as_u16(),
+        outcome: problem.code,
+        client_ip: address,
+        caller: Caller::default(),
+        voucher_check: None,
+        since: None,
+        limit: None,
+        count: Some(calls),
+        disclosed: None,
+        benefit: None,
+        esiti: None,
+        duration: Duration::ZERO,
+        bytes: None,
+    };
+    if let Err(error) = service.appender.note(entry).await {
+        tracing::error!(%error, code = problem.code, calls, "calls of a minute cannot be logged");
     }
 }

@@ -38,13 +38,18 @@ impl Operation {
         }
     }
 
-    /// The method that it answers to.
+    /// The methods that it answers to, as `Allow` lists them.
     #[must_use]
-    pub(super) fn method(self) -> &'static str {
+    pub(super) fn methods(self) -> &'static str {
         match self {
             Self::Esiti => "POST",
-            Self::Status | Self::Flussi | Self::OpenApi => "GET",
+            Self::Status | Self::Flussi | Self::OpenApi => "GET, HEAD",
         }
+    }
+
+    /// Whether it answers to `method`.
+    pub(super) fn allows(self, method: &str) -> bool {
+        self.methods().split(", ").any(|allowed| allowed == method)
     }
 }
 

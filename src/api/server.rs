@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::ServerHandle;
-use actix_web::middleware::Compress;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer};
+use rustix::net::sockopt;
 use tokio::task::JoinHandle;
 
 use super::jobs::Jobs;
@@ -32,9 +32,7 @@ use crate::voucher::verify::SetupError;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an idle connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// Connections of one worker.
-const MOST_CONNECTIONS: usize = 4096;
-/// How often it is looked whether a minute is over in which calls were refused for their address.
+/// How often it is looked whether a minute is over in which calls were refused without an entry of their own.
 const SUMMARY_TICK: Duration = Duration::from_secs(5);
 
 /// Why the service does not start.
@@ -102,7 +100,7 @@ impl Running {
         }
         self.summaries.abort();
         let service = self.service.get();
-        public::summarise(&service, service.limit.close()).await;
+        public::summarise(&service, service.limit.close(), service.admission.close()).await;
         service.appender.shutdown().await;
         self.jobs.stop().await;
     }
@@ -127,17 +125,20 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
     let shutdown_seconds = u64::from(config.api.shutdown_seconds);
 
     let listener = listen(&config.api.bind)?;
+    // Connections inherit it. What a client has asked for and does not take is held no longer than this.
+    let stalled = u32::from(config.api.stalled_seconds).saturating_mul(1000);
+    sockopt::set_tcp_user_timeout(&listener, stalled).map_err(io::Error::from)?;
     let api = listener.local_addr()?;
+    let workers = std::thread::available_parallelism()?.get();
+    let connections = usize::try_from(config.api.connections).unwrap_or(usize::MAX);
     let shared = Data::from(Arc::clone(&service));
     let server = HttpServer::new(move || {
-        App::new()
-            .wrap(Compress::default())
-            .app_data(Data::clone(&shared))
-            .default_service(web::to(public::handle))
+        App::new().app_data(Data::clone(&shared)).default_service(web::to(public::handle))
     })
     .client_request_timeout(HEAD_TIMEOUT)
     .keep_alive(KEEP_ALIVE)
-    .max_connections(MOST_CONNECTIONS)
+    .workers(workers)
+    .max_connections(connections.div_ceil(workers))
     .shutdown_timeout(shutdown_seconds)
     .disable_signals();
     let (server, certificate) = match tls {
@@ -213,12 +214,14 @@ async fn console(
     Ok(console.await.map_err(io::Error::other)??)
 }
 
-/// Logs now and then what was refused for its address, and folds what was measured.
+/// Logs now and then what was refused without an entry of its own, and folds what was measured.
 async fn summarise(service: Arc<Current<Service>>) {
     loop {
         tokio::time::sleep(SUMMARY_TICK).await;
         let service = service.get();
-        public::summarise(&service, service.limit.take_refused(service.clock.now())).await;
+        let now = service.clock.now();
+        let (refused, shed) = (service.limit.take_refused(now), service.admission.take_shed(now));
+        public::summarise(&service, refused, shed).await;
         service.metrics.fold();
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::web::Bytes;
 
+use super::admission::Admission;
 use super::limit::AddressLimit;
 use super::metrics::Metrics;
 use super::route::Routes;
@@ -14,7 +15,7 @@ use crate::codes::RulesInForce;
 use crate::config::check::Network;
 use crate::config::{self, Config};
 use crate::registry::Registry;
-use crate::store::{EserviceId, Store, StoreError};
+use crate::store::{EserviceId, Store};
 use crate::voucher::Verifier;
 
 /// How long the figures told to a caller who is not known yet may be old.
@@ -28,12 +29,15 @@ pub(super) struct Service {
     pub(super) clock: Clock,
     pub(super) trusted_proxies: Vec<Network>,
     pub(super) limit: Arc<AddressLimit>,
+    pub(super) admission: Arc<Admission>,
     pub(super) over_tls: bool,
     pub(super) rules: Arc<RulesInForce>,
     /// Names of the `[[tracing]]` sections whose files are sent every day.
     pub(super) daily_counts: Vec<String>,
     pub(super) store: Store,
     pub(super) metrics: Arc<Metrics>,
+    /// When the last look whether calls can be answered began, and what it found.
+    looked: Arc<tokio::sync::Mutex<Option<(Instant, bool)>>>,
 }
 
 impl Service {
@@ -59,11 +63,13 @@ impl Service {
                 .filter_map(|text| Network::parse(text))
                 .collect(),
             limit: Arc::new(AddressLimit::new(config.api.refused_calls_per_minute)),
+            admission: Arc::new(Admission::new(config.api.calls_in_flight)),
             over_tls: config.api.tls.is_some(),
             rules: Arc::new(RulesInForce::new(config, store.clone())),
             daily_counts: config.tracing.iter().filter(|one| one.daily).map(|one| one.name.clone()).collect(),
             store,
             metrics: Arc::new(Metrics::new()),
+            looked: Arc::default(),
         }
     }
 
@@ -73,19 +79,34 @@ impl Service {
         self.limit.allow(config.api.refused_calls_per_minute);
         Self {
             limit: Arc::clone(&self.limit),
+            admission: Arc::clone(&self.admission),
             metrics: Arc::clone(&self.metrics),
+            looked: Arc::clone(&self.looked),
             ..Self::new(config, eservices, store, clock, appender)
         }
     }
 
-    /// Whether calls can be answered: the database answers, and the call log was written when it last had to be.
-    pub(super) async fn ping(&self) -> Result<(), StoreError> {
-        self.store.ping_async().await?;
-        if self.appender.is_writable() {
-            Ok(())
-        } else {
-            Err(StoreError::Unavailable("the call log cannot be written".to_owned()))
+    /// Whether calls can be answered: the database answers, and the call log was written when it last had to be. Those
+    /// who ask during a look share the next one, so that however many ask, the database is asked once at a time.
+    pub(super) async fn works(&self) -> bool {
+        let asked = Instant::now();
+        let mut looked = self.looked.lock().await;
+        if let Some((began, works)) = *looked
+            && began >= asked
+        {
+            return works;
         }
+        let began = Instant::now();
+        let answers = match self.store.ping_async().await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(%error, "the database does not answer");
+                false
+            }
+        };
+        let works = answers && self.appender.is_writable();
+        *looked = Some((began, works));
+        works
     }
 }
 

@@ -7,8 +7,7 @@ use super::problem::{self, Problem};
 use super::service::Service;
 
 pub(super) async fn get(call: &Call, service: &Service) -> Reply {
-    if let Err(error) = service.ping().await {
-        tracing::error!(request_id = %call.id, %error, "the database does not answer");
+    if !service.works().await {
         return Problem::unavailable("database_unavailable").into();
     }
     let body =

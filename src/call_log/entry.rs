@@ -9,6 +9,7 @@ use openssl::sha::Sha256;
 use serde::{Deserialize, Serialize};
 use uuid::{NoContext, Uuid};
 
+use super::leaf::hex;
 use super::rows::Row;
 use crate::store::{EserviceId, storable};
 
@@ -142,6 +143,12 @@ impl Disclosed {
             hash.update(b"\n");
         }
         Self { first_ts, last_ts, digest: hash.finish() }
+    }
+
+    /// A name for these flows that no others of the same feed have: timestamps and names are never used again.
+    pub(crate) fn tag(&self) -> String {
+        let [start @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = &self.digest;
+        format!("{:x}-{:x}-{}", self.first_ts, self.last_ts, hex(start))
     }
 
     /// Whether this is its digest.

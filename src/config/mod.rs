@@ -107,6 +107,13 @@ pub struct Api {
     /// Calls a minute of one client address (IPv6: one network of 64 bits) that nothing lets in; past them everything
     /// from there is refused until the minute is over. 0: no limit. Calls with a good voucher do not count.
     pub refused_calls_per_minute: u32,
+    /// Calls that are worked on at once; those beyond wait for a moment, or are shed with 503. 0: as many as suit the
+    /// cores of the machine.
+    pub calls_in_flight: u32,
+    /// Connections at once; those beyond wait to be accepted.
+    pub connections: u32,
+    /// Seconds that a connection stays open whose client takes nothing of an answer.
+    pub stalled_seconds: u16,
     /// Certificate and key; absent: plain HTTP, for a proxy in front.
     pub tls: Option<Tls>,
     /// Seconds that a graceful shutdown waits for the calls in flight.
@@ -120,6 +127,9 @@ impl Default for Api {
             public_url: None,
             trusted_proxies: Vec::new(),
             refused_calls_per_minute: 120,
+            calls_in_flight: 0,
+            connections: 4096,
+            stalled_seconds: 30,
             tls: None,
             shutdown_seconds: 30,
         }

@@ -29,8 +29,17 @@ pub fn needs_restart(in_force: &Config, other: &Config) -> Vec<&'static str> {
         timeout_seconds,
         startup_seconds: _,
     } = database;
-    let Api { bind, public_url: _, trusted_proxies: _, refused_calls_per_minute: _, tls, shutdown_seconds } =
-        api;
+    let Api {
+        bind,
+        public_url: _,
+        trusted_proxies: _,
+        refused_calls_per_minute: _,
+        calls_in_flight,
+        connections: api_connections,
+        stalled_seconds,
+        tls,
+        shutdown_seconds,
+    } = api;
     let BackOffice {
         bind: back_office_bind,
         public_url: _,
@@ -47,6 +56,9 @@ pub fn needs_restart(in_force: &Config, other: &Config) -> Vec<&'static str> {
         ("database.connections", *connections != other.database.connections),
         ("database.timeout_seconds", *timeout_seconds != other.database.timeout_seconds),
         ("api.bind", *bind != other.api.bind),
+        ("api.calls_in_flight", *calls_in_flight != other.api.calls_in_flight),
+        ("api.connections", *api_connections != other.api.connections),
+        ("api.stalled_seconds", *stalled_seconds != other.api.stalled_seconds),
         ("api.tls", tls.is_some() != other.api.tls.is_some()),
         ("api.shutdown_seconds", *shutdown_seconds != other.api.shutdown_seconds),
         ("back_office.bind", *back_office_bind != other.back_office.bind),

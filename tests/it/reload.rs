@@ -202,7 +202,7 @@ type Change = (&'static str, fn(&mut Config));
 fn what_needs_a_restart_is_named_and_nothing_is_taken_over() {
     let database = TestDatabase::new(Backend::Sqlite);
     let app = App::start(&database);
-    let changes: [Change; 6] = [
+    let changes: [Change; 9] = [
         ("database.url", |config| config.database.url = SecretString::from("sqlite://secret.db")),
         ("database.connections", |config| config.database.connections += 1),
         ("api.bind", |config| "127.0.0.1:9".clone_into(&mut config.api.bind)),
@@ -210,6 +210,9 @@ fn what_needs_a_restart_is_named_and_nothing_is_taken_over() {
             config.api.tls = Some(Tls { certificate: "c.pem".into(), key: "k.pem".into() });
         }),
         ("api.shutdown_seconds", |config| config.api.shutdown_seconds += 1),
+        ("api.calls_in_flight", |config| config.api.calls_in_flight += 1),
+        ("api.connections", |config| config.api.connections += 1),
+        ("api.stalled_seconds", |config| config.api.stalled_seconds += 1),
         ("back_office.bind", |config| "127.0.0.1:9".clone_into(&mut config.back_office.bind)),
     ];
     for (key, change) in changes {

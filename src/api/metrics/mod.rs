@@ -63,6 +63,10 @@ impl Metrics {
                 "waas_comuni_calls_refused_for_address_total",
                 "calls turned away because their address had too many refused"
             );
+            describe_counter!(
+                "waas_comuni_calls_shed_total",
+                "calls turned away because there were too many at once"
+            );
             describe_counter!("waas_comuni_flows_served_total", "flows that left in answers");
             describe_counter!("waas_comuni_esiti_total", "outcomes taken from INPS, by their code");
             describe_histogram!("waas_comuni_call_duration_seconds", "time to answer, by operation");
@@ -123,6 +127,10 @@ impl Metrics {
         with_local_recorder(&self.0, || {
             counter!("waas_comuni_calls_refused_for_address_total").increment(u64::from(calls));
         });
+    }
+
+    pub(super) fn shed(&self) {
+        with_local_recorder(&self.0, || counter!("waas_comuni_calls_shed_total").increment(1));
     }
 
     /// Folds what histograms gathered, which would otherwise wait in memory for the next request.

@@ -8,7 +8,7 @@ use crate::call_log::action::METHOD;
 use crate::call_log::seal::verify::Fault;
 
 /// The outcomes by which calls are looked for.
-pub(super) const OUTCOMES: [&str; 20] = [
+pub(super) const OUTCOMES: [&str; 22] = [
     "ok",
     "voucher_refused",
     "threshold_exceeded",
@@ -19,6 +19,8 @@ pub(super) const OUTCOMES: [&str; 20] = [
     "not_found",
     "method_not_allowed",
     "address_limit",
+    "overloaded",
+    "not_modified",
     "api_key_refused",
     "api_key_without_eservice",
     "api_key_for_another_ente",
@@ -44,6 +46,8 @@ pub(super) fn outcome(code: &str) -> Cow<'_, str> {
         "not_found" => "non trovato",
         "method_not_allowed" => "metodo non ammesso",
         "address_limit" => "troppe richieste dall'indirizzo",
+        "overloaded" => "troppe chiamate insieme",
+        "not_modified" => "pagina che il chiamante ha già",
         "api_key_refused" => "chiave del gestionale non valida",
         "api_key_without_eservice" => "chiave senza e-service",
         "api_key_for_another_ente" => "chiave di un altro ente",
