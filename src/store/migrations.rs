@@ -14,6 +14,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use super::connection::{AnyConnection, each_backend};
 use super::error::StoreError;
 use super::losses;
+use super::payloads;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -94,6 +95,10 @@ pub(super) fn move_to(
     let lost = losses::of(connection, |connection| revert_beyond(connection, target))?;
     if !lost.is_empty() && !accept_loss {
         return Err(StoreError::Loss(lost));
+    }
+    let applied = each_backend!(connection, |inner| versions(inner.applied_migrations()))?;
+    if target < payloads::COMPRESSED && applied.iter().any(|version| version == payloads::COMPRESSED) {
+        payloads::write_plain(connection)?;
     }
     let reverted = revert_beyond(connection, target)?;
     let applied = each_backend!(connection, |inner| {

@@ -15,6 +15,7 @@ mod error;
 pub mod jwks;
 mod losses;
 mod migrations;
+mod payloads;
 mod place;
 pub mod proofs;
 mod replica;

@@ -165,6 +165,19 @@ on_both_databases! {
         assert_eq!(rows(&app).iter().map(|row| row.payload_format).collect::<Vec<_>>(), [PLAIN, ZSTD_1]);
     }
 
+    fn a_program_that_knows_no_dictionary_finds_plain_payloads(database) {
+        let app = App::start(database);
+        app.publish(&[mensa("2025/1", 8000), minore("MIN-1", 5)]);
+        let served = app.get("/flussi?since=0").flussi();
+        let applied = app.store.schema_state().unwrap().applied;
+        let before = applied.iter().rfind(|version| version.as_str() < "0017").unwrap();
+        app.store.migrate_to(before, true).unwrap();
+        let plain: Vec<_> = rows(&app).into_iter().map(|row| (row.payload_format, row.payload)).collect();
+        assert_eq!(plain, served.iter().map(|flusso| (PLAIN, xml_of(flusso))).collect::<Vec<_>>());
+        app.store.migrate().unwrap();
+        assert_eq!(app.get("/flussi?since=0").flussi(), served);
+    }
+
     fn a_damaged_payload_is_an_error_and_the_service_goes_on(database) {
         let app = App::start(database);
         app.publish(&[mensa("2025/1", 8000), mensa("2025/2", 8000)]);
