@@ -45,8 +45,8 @@ document.addEventListener("DOMContentLoaded", () => {
     window.setTimeout(look, 1000);
   }
 
-  // A form is sent once, however often its button is pressed.
-  for (const form of document.querySelectorAll("form[method=post]")) {
+  // A form is sent once, however often its button is pressed; but a file leaves the page as it is.
+  for (const form of document.querySelectorAll("form[method=post]:not([data-scarica])")) {
     form.addEventListener("submit", (event) => {
       if (form.dataset.inviato) {
         event.preventDefault();

@@ -8,10 +8,13 @@ use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::{Bytes, Payload};
 use futures_util::{Stream, StreamExt};
+use jiff::Timestamp;
+use jiff::civil::Date;
 use secrecy::SecretString;
 use tokio::time::timeout;
 
 use super::refusal::Refusal;
+use crate::store::Day;
 
 /// Bytes of a form.
 const LARGEST: usize = 256 * 1024;
@@ -87,6 +90,26 @@ impl Form {
     /// Every value of the field, without blanks around it.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(one, _)| one == name).map(|(_, value)| value.trim())
+    }
+
+    /// The period in the fields `da` and `a`, both days within it.
+    pub(super) fn period(&self, errors: &mut Errors) -> (Option<Timestamp>, Option<Timestamp>) {
+        let mut day = |name: &'static str| {
+            let text = self.text(name);
+            if text.is_empty() {
+                return None;
+            }
+            let day = text.parse::<Date>().ok().map(Day::from);
+            if day.is_none() {
+                errors.add(name, "Scrivere un giorno, per esempio 2026-03-01.");
+            }
+            day
+        };
+        let (from, until) = (day("da").and_then(Day::start), day("a").and_then(Day::end));
+        if from.zip(until).is_some_and(|(from, until)| until <= from) {
+            errors.add("a", "L'ultimo giorno viene prima del primo: scambiarli.");
+        }
+        (from, until)
     }
 
     /// The field as it was typed, to be kept out of sight.

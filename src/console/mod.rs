@@ -19,6 +19,7 @@ pub mod pages;
 mod prestazioni;
 mod refusal;
 mod registro;
+mod rimedi;
 mod secret;
 mod text;
 mod visit;

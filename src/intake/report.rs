@@ -191,7 +191,7 @@ impl<W: Write> Report<W> {
     }
 }
 
-/// A cell that a spreadsheet takes for text, never for a formula.
-fn spreadsheet_safe(cell: &str) -> String {
+/// A cell that a spreadsheet takes for text, never for a formula: it would run what somebody else wrote.
+pub(crate) fn spreadsheet_safe(cell: &str) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
 }

@@ -17,6 +17,7 @@ mod notices;
 mod plan;
 pub(crate) mod preview;
 mod publish;
+mod received;
 mod refused;
 pub mod retention;
 pub mod riepilogo;
@@ -41,6 +42,7 @@ pub use forecast::Forecast;
 pub use gap::{Gap, Noticed, TOLERANCE_MS};
 pub use history::{EsitoSeen, FlussoSeen, Found, Lookup, Payload, Stato, StatoFlusso};
 pub use preview::{Change, Confirmed, Foreseen, Preview};
+pub use received::{AboutFlow, EsitoPlace, Received, ReceivedFilter, ReceivedPage, Which};
 pub use refused::{Refused, RefusedFilter, RefusedPage};
 pub use riepilogo::{Mese, Monthly, Standing};
 pub use search::{Listed, Search, SearchPage, Wanted};
@@ -194,6 +196,19 @@ impl Registry {
     ) -> Result<RefusedPage, StoreError> {
         let policy = self.refused;
         self.store.read(|connection| refused::page(connection, eservice, filter, policy, after, limit))
+    }
+
+    /// At most `limit` outcomes that `filter` lets through, the latest first, beyond `after`. A page may be shorter and
+    /// have another after it. Blocks.
+    pub fn received(
+        &self,
+        eservice: EserviceId,
+        which: Which,
+        filter: &ReceivedFilter,
+        after: Option<EsitoPlace>,
+        limit: usize,
+    ) -> Result<ReceivedPage, StoreError> {
+        self.store.read(|connection| received::received(connection, eservice, which, filter, after, limit))
     }
 
     /// At most `limit` benefits that `lookup` finds, in the order in which they were first published, with their

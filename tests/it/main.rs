@@ -44,6 +44,7 @@ mod limits;
 mod links;
 mod metrics;
 mod overload;
+mod pagine;
 mod payload;
 mod prestazioni;
 mod pulls;

@@ -181,12 +181,12 @@ fn paged(connection: &mut AnyConnection, filter: &Filter, bounds: Bounds) -> Res
         let scopes = scopes(connection, about, log_id)?;
         return merged(connection, filter, &bounds, &scopes);
     }
-    let (scope, looked_at) = match &filter.ente {
-        Some(ente) => (Scope::Enti(about::enti(connection, ente, log_id)?), rows::PAGES_LOOKED_AT),
-        None => (Scope::Everything, rows::ENTRIES_LOOKED_AT),
+    let (scope, horizon) = match &filter.ente {
+        Some(ente) => {
+            (Scope::Enti(about::enti(connection, ente, log_id)?), horizon(connection, filter, &bounds)?)
+        }
+        None => (Scope::Everything, None),
     };
-    let is_looked_for = filter.ente.is_some() || filter.user.is_some();
-    let horizon = if is_looked_for { horizon(connection, filter, &bounds, looked_at)? } else { None };
     let bounds = Bounds { last: horizon.map(|horizon| horizon.instant_ms), ..bounds };
     Ok(page(rows(connection, filter, &bounds, &scope)?, bounds.limit, horizon))
 }

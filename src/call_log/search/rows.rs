@@ -15,9 +15,7 @@ use crate::store::schema::{call_entry, eservice, flusso};
 use crate::store::{AnyConnection, StoreError};
 
 /// How many entries are looked at for one page, where each look costs as much as the page that the entry is about.
-pub(super) const PAGES_LOOKED_AT: i64 = 10_000;
-/// The same, where the entry itself tells.
-pub(super) const ENTRIES_LOOKED_AT: i64 = 200_000;
+const PAGES_LOOKED_AT: i64 = 10_000;
 
 /// Between which entries to look, and for how many.
 #[derive(Clone, Copy)]
@@ -74,18 +72,47 @@ fn column<T: SqlType + SingleValue>(name: &str, leads: bool, unindexed: &str) ->
     sql(&format!("(call_entry.{name}{})", if leads { "" } else { unindexed }))
 }
 
-/// The beginning of the column `evidence` of this user's entries: the user is the first member.
-fn user_is(user: &str) -> (SqlLiteral<Text>, String) {
-    // Text always serialises.
-    let begins = format!("{{\"user_id\":{}", serde_json::to_string(user).unwrap_or_default());
-    (sql(&format!("substr(call_entry.evidence, 1, {})", begins.chars().count())), begins)
+/// A user's entries by the column `evidence`, of which the user is the first member.
+struct User {
+    /// What the column begins with.
+    begins: String,
+    /// The condition that it does so, up to that. PostgreSQL takes an equality of an expression for rare, and would
+    /// rather sort all of a busy user's entries than walk along the index; of a case it supposes nothing.
+    begins_so: String,
+    /// What the index keeps of it, and the value that it has; PostgreSQL's is the name as JSON spells it, up to the
+    /// first quotation mark, which others may share.
+    indexed: (&'static str, String),
 }
 
-/// The conditions under which an entry is within `bounds`.
-fn within(bounds: &Bounds, walked: bool) -> Vec<SqlLiteral<Bool>> {
+impl User {
+    fn new(name: &str, connection: &AnyConnection) -> Self {
+        // Text always serialises.
+        let spelled = serde_json::to_string(name).unwrap_or_default();
+        let indexed = match connection {
+            AnyConnection::Sqlite(_) => ("(call_entry.evidence ->> 'user_id')", name.to_owned()),
+            AnyConnection::Postgres(_) => {
+                let beginning = spelled.split('"').nth(1).unwrap_or_default().to_owned();
+                ("split_part(call_entry.evidence, '\"', 4)", beginning)
+            }
+        };
+        let begins = format!("{{\"user_id\":{spelled}");
+        let length = begins.chars().count();
+        let begins_so = format!("CASE WHEN substr(call_entry.evidence, 1, {length}) = ");
+        Self { begins, begins_so, indexed }
+    }
+}
+
+/// The conditions under which an entry is within the period of `filter` and within `bounds`.
+fn within(filter: &Filter, bounds: &Bounds, walked: bool) -> Vec<SqlLiteral<Bool>> {
     let instant = if walked { "call_entry.instant_ms" } else { "call_entry.instant_ms + 0" };
     let (onward, back) = if bounds.newest_first { ('<', '>') } else { ('>', '<') };
     let mut conditions = Vec::new();
+    if let Some(from) = filter.from {
+        conditions.push(sql(&format!("({instant} >= {})", from.as_millisecond())));
+    }
+    if let Some(until) = filter.until {
+        conditions.push(sql(&format!("({instant} < {})", until.as_millisecond())));
+    }
     if let Some(last) = bounds.last {
         conditions.push(sql(&format!("({instant} {back}= {last})")));
     }
@@ -157,13 +184,18 @@ pub(super) fn rows(
     if let Some(token_id) = &filter.token_id {
         query = query.filter(lead.text("token_id").eq(token_id));
     }
+    if let Some(user) = filter.user.as_deref().map(|name| User::new(name, connection)) {
+        query = query.filter(
+            sql::<Bool>(&user.begins_so).bind::<Text, _>(user.begins).sql(" THEN true ELSE false END"),
+        );
+        if lead.claim() || !lead.told {
+            let is_indexed = sql::<Text>(user.indexed.0).eq(user.indexed.1);
+            query = query.filter(call_entry::evidence.is_not_null()).filter(is_indexed);
+        }
+    }
     if let Some(action) = &filter.action {
         query = query.filter(sql::<Bool>(&format!("call_entry.method = '{}'", action::METHOD)));
         query = query.filter(lead.text("path").eq(action));
-    }
-    if let Some(user) = &filter.user {
-        let (column, begins) = user_is(user);
-        query = query.filter(column.eq(begins));
     }
     if let Some(outcome) = &filter.outcome {
         if outcome == "ok" {
@@ -197,13 +229,7 @@ pub(super) fn rows(
     // Whatever leads, it leads in the order of the instants; but for the pages with a flow, which are few, and are
     // sorted: in the order of the column itself, a planner would walk the whole log.
     let instant = || column::<BigInt>("instant_ms", walked, " + 0");
-    if let Some(from) = filter.from {
-        query = query.filter(instant().ge(from.as_millisecond()));
-    }
-    if let Some(until) = filter.until {
-        query = query.filter(instant().lt(until.as_millisecond()));
-    }
-    for condition in within(bounds, walked) {
+    for condition in within(filter, bounds, walked) {
         query = query.filter(condition);
     }
     query = if bounds.newest_first {
@@ -215,14 +241,14 @@ pub(super) fn rows(
     Ok(rows.into_iter().map(|(row, eservice)| Found { row, eservice }).collect())
 }
 
-/// How far the log is looked through for one page of so many looks; none: to its end.
+/// How far the log is looked through for one page; none: to its end.
 pub(super) fn horizon(
     connection: &mut AnyConnection,
     filter: &Filter,
     bounds: &Bounds,
-    looked_at: i64,
 ) -> Result<Option<Cursor>, StoreError> {
-    let mut query = call_entry::table.select(call_entry::instant_ms).offset(looked_at).limit(1).into_boxed();
+    let mut query =
+        call_entry::table.select(call_entry::instant_ms).offset(PAGES_LOOKED_AT).limit(1).into_boxed();
     if let Some(log_id) = bounds.log_id {
         query = query.filter(call_entry::log_id.eq(log_id));
     }

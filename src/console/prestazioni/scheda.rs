@@ -16,6 +16,7 @@ use crate::call_log::pulls::{Pull, Pulls, pulls_of};
 use crate::console::frame::Frame;
 use crate::console::pages::Answer;
 use crate::console::refusal::Refusal;
+use crate::console::rimedi;
 use crate::console::text;
 use crate::console::visit::{self, Visit};
 use crate::registry::{Change, CodiceEsito, FlussoSeen, Found, Payload, Stato};
@@ -182,22 +183,8 @@ fn refusal(flusso: &FlussoSeen) -> Option<(String, &'static str)> {
     let codice: CodiceEsito = esito.codice_esito.parse().ok()?;
     let advice = match codice {
         CodiceEsito::Ok => return None,
-        _ if cancels(flusso) => {
-            "A INPS risulta ancora ciò che andava annullato: inviare di nuovo l'annullamento. Se si ripete, \
-             segnalarlo a INPS con il nome del flusso."
-        }
-        CodiceEsito::DatiNonTrovati => {
-            "INPS non ha trovato la persona o la prestazione. Controllare il codice fiscale, i dati anagrafici e il \
-             codice della prestazione, e correggerli. Se sono giusti, chiedere a INPS che cosa non ha trovato."
-        }
-        CodiceEsito::RichiestaInvalida => {
-            "Correggere ciò che INPS indica. Se riguarda l'ente (codice, operatore), far correggere la \
-             configurazione a un amministratore e inviare di nuovo la prestazione."
-        }
-        CodiceEsito::ErroreGenerico => {
-            "INPS non è riuscito a elaborarla: inviarla di nuovo, così com'è. Se si ripete, segnalarlo a INPS con il \
-             nome del flusso."
-        }
+        _ if cancels(flusso) => rimedi::CANCELLATION,
+        codice => rimedi::insertion(codice),
     };
     let detail = esito.descrizione.as_deref().unwrap_or("nessun dettaglio");
     Some((format!("{codice}: {detail}"), advice))

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use jiff::Timestamp;
-use jiff::civil::Date;
 use url::form_urlencoded::Serializer;
 
 use super::testi::{self, OUTCOMES, badge, member, what, who};
@@ -17,7 +15,7 @@ use crate::console::pages::Answer;
 use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::console::visit::{self, Visit};
-use crate::store::{Day, EserviceId, StoreError};
+use crate::store::{EserviceId, StoreError};
 
 /// Entries of a page.
 const PAGE: u32 = 50;
@@ -95,26 +93,6 @@ impl Riga {
     }
 }
 
-/// Reads a period from the fields `da` and `a`, both days within it.
-pub(super) fn period(form: &Form, errors: &mut Errors) -> (Option<Timestamp>, Option<Timestamp>) {
-    let mut day = |name: &'static str| {
-        let text = form.text(name);
-        if text.is_empty() {
-            return None;
-        }
-        let day = text.parse::<Date>().ok().map(Day::from);
-        if day.is_none() {
-            errors.add(name, "Scrivere un giorno, per esempio 2026-03-01.");
-        }
-        day
-    };
-    let (from, until) = (day("da").and_then(Day::start), day("a").and_then(Day::end));
-    if from.zip(until).is_some_and(|(from, until)| until <= from) {
-        errors.add("a", "L'ultimo giorno viene prima del primo: scambiarli.");
-    }
-    (from, until)
-}
-
 /// What was asked, as far as it may be.
 struct Asked {
     filter: Filter,
@@ -142,7 +120,7 @@ fn asked(visit: &Visit, logs: &[Log], errors: &mut Errors) -> Result<Asked, Refu
         let chosen = ente.or_else(|| enti.first().cloned()).filter(|ente| enti.contains(ente));
         ente = Some(chosen.ok_or(Refusal::NotFound)?);
     }
-    let (from, until) = period(query, errors);
+    let (from, until) = query.period(errors);
     let mut number = |name: &'static str| {
         let number = text(name).map(|text| text.parse::<i64>());
         if matches!(number, Some(Err(_))) {

@@ -11,7 +11,6 @@ use askama::Template;
 use futures_util::stream;
 use tokio::sync::mpsc::{self, Sender};
 
-use super::chiamate::period;
 use super::{CHIAMATE, Choice, whole, whole_logs};
 use crate::call_log::action::Kind;
 use crate::call_log::export::{Format, export};
@@ -61,7 +60,7 @@ fn id(visit: &Visit, eservice: Option<&String>) -> Option<EserviceId> {
 pub(super) async fn send(visit: Visit) -> Answer {
     let eservice = whole(&visit, visit.form.text("registro"))?;
     let mut errors = Errors::default();
-    let (from, until) = period(&visit.form, &mut errors);
+    let (from, until) = visit.form.period(&mut errors);
     let permit = visit.console.registro.exports.clone().try_acquire_owned();
     if permit.is_err() {
         errors.add("formato", "Altri stanno già scaricando dal registro: riprovare tra poco.");

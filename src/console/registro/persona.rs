@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::chiamate::{Riga, period};
+use super::chiamate::Riga;
 use super::testi::member;
 use super::{CHIAMATE, logs};
 use crate::call_log::action::{Kind, METHOD, Outcome};
@@ -71,7 +71,7 @@ fn page(visit: &Visit, errors: Errors, sections: Option<Vec<Sezione>>) -> Person
 pub(super) async fn tell(visit: Visit) -> Answer {
     let mut errors = Errors::default();
     let about = About::person(visit.form.text("codice"), &visit.console.config);
-    let (from, until) = period(&visit.form, &mut errors);
+    let (from, until) = visit.form.period(&mut errors);
     let Some(about) = about.filter(|_| errors.is_empty()) else {
         if errors.is_empty() {
             errors.add("codice", "Scrivere il codice fiscale, o il codice di un minore in carico.");

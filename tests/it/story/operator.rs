@@ -225,6 +225,11 @@ impl Walk {
         assert!(browser.find(".console-badge").text().contains("accettata"));
         assert!(browser.text().contains(refused));
         self.shown("prestazione", "main");
+        self.open("/esiti/accettati");
+        assert!(browser.find("main table").text().contains("SIUSS-"));
+        self.at("esiti-accettati");
+        self.open("/esiti/sconosciuti");
+        self.at("esiti-sconosciuti");
         self.open("/prestazioni");
         self.shown("prestazioni", "main");
         self.leave();

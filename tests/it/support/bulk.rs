@@ -137,7 +137,8 @@ impl Dialect {
                  {token}, 'kid', CASE WHEN i % 100 = 51 THEN 'expired' END, '1767225600000', 100,
                  CASE WHEN {discloses} THEN 1000 + {page} END, CASE WHEN {discloses} THEN 1099 + {page} END,
                  CASE WHEN {discloses} THEN 100 ELSE 0 END, CASE WHEN {discloses} THEN {blob} END, 3000, 180000,
-                 CASE WHEN i % 1000 = 0 THEN '{{\"user_id\":\"anna\",\"user_location\":\"console\"}}' END, {blob},
+                 CASE WHEN i % {RARE} = 0 THEN '{{\"user_id\":\"rare\",\"user_location\":\"console\"}}'
+                     WHEN i % 1000 = 0 THEN '{{\"user_id\":\"anna\",\"user_location\":\"console\"}}' END, {blob},
                  CASE WHEN i % {RARE} = 0 THEN 1000 + i % {flows} END
              FROM {entry_series};",
             entry_series = self.series(first, until),

@@ -1,0 +1,4 @@
+DROP TABLE verifica;
+DROP INDEX call_entry_user;
+DROP INDEX esito_unknown;
+DROP INDEX esito_accepted;
