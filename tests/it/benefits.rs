@@ -125,7 +125,7 @@ on_both_databases! {
 }
 
 fn start(place: &Place, arguments: &[&str]) -> Child {
-    place.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    place.command(arguments).stdout(Stdio::null()).spawn().unwrap()
 }
 
 fn protocollo(flusso: &PublishedFlusso) -> String {

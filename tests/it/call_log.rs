@@ -1,7 +1,6 @@
 //! The log of calls: contiguous, durable before the answer, exact about the thresholds, found and exported again.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,6 +11,7 @@ use waas_comuni::call_log::{Appender, Caller, Charge, Disclosed, EXCEEDED, Entry
 use waas_comuni::clock::Clock;
 use waas_comuni::store::{EserviceId, Store};
 
+use crate::support::command::Program;
 use crate::support::database::on_both_databases;
 
 fn entry(eservice: Option<EserviceId>, request_id: &str) -> Entry {
@@ -356,7 +356,7 @@ on_both_databases! {
     fn the_command_line_searches_and_exports(database) {
         let folder = tempfile::tempdir().unwrap();
         let calls = |arguments: &[&str]| {
-            let output = Command::new(env!("CARGO_BIN_EXE_waas-comuni"))
+            let output = Program::new()
                 .arg("calls")
                 .args(arguments)
                 .current_dir(folder.path())

@@ -1,10 +1,11 @@
 //! A configuration in a folder of files: a file for each Comune beside what they share.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use tempfile::TempDir;
 
+use crate::support::command::Program;
 use crate::support::database::on_both_databases;
 
 /// An e-service of its own for one ente.
@@ -22,7 +23,7 @@ fn write(folder: &Path, name: &str, text: &str) {
 }
 
 fn run(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_waas-comuni"));
+    let mut command = Program::new();
     command.args(arguments).arg("--config").arg(folder).output().unwrap()
 }
 

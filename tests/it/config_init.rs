@@ -2,11 +2,13 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use tempfile::TempDir;
 use waas_comuni::config::check::{Severity, check};
 use waas_comuni::config::{self, Config};
+
+use crate::support::command::{PROGRAM, Program};
 
 const EXAMPLE: &str = include_str!("../../config/waas-comuni.example.toml");
 
@@ -32,8 +34,8 @@ const ENTE: [&str; 8] = [
     "RSSMRA80A01H501U",
 ];
 
-fn command(folder: &TempDir, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_waas-comuni"));
+fn command(folder: &TempDir, arguments: &[&str]) -> Program {
+    let mut command = Program::new();
     command.current_dir(folder.path()).args(["config", "init"]).args(arguments).stdin(Stdio::null());
     command
 }
@@ -175,7 +177,7 @@ fn a_local_configuration_and_its_keys_are_all_that_serve_needs() {
     let done = init(&folder, &[&["--environment", "locale"], &ENTE[..]].concat());
     assert_eq!(done.status.code(), Some(0), "{done:?}");
     let run = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_waas-comuni"));
+        let mut command = Program::new();
         command.current_dir(folder.path()).args(arguments).output().unwrap()
     };
     assert_eq!(run(&["voucher", "keygen", "--dir", "keys/local"]).status.code(), Some(0));
@@ -193,9 +195,9 @@ fn a_local_configuration_and_its_keys_are_all_that_serve_needs() {
 fn on_a_terminal_it_asks() {
     let folder = TempDir::new().unwrap();
     // script(1) gives the program a terminal of its own.
-    let mut session = Command::new("script")
+    let mut session = Program::through("script")
         .current_dir(folder.path())
-        .args(["-qec", &format!("{} config init", env!("CARGO_BIN_EXE_waas-comuni")), "/dev/null"])
+        .args(["-qec", &format!("{PROGRAM} config init"), "/dev/null"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

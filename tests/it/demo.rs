@@ -5,8 +5,10 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-fn demo(folder: &TempDir) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_waas-comuni"));
+use crate::support::command::Program;
+
+fn demo(folder: &TempDir) -> Program {
+    let mut command = Program::new();
     command.current_dir(folder.path()).args(["demo", "--dir", "d"]).stdin(Stdio::null());
     command
 }

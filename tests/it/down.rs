@@ -14,7 +14,7 @@ use waas_comuni::vendor::keys;
 
 use crate::json::borsa;
 use crate::support::app::{Answer, App};
-use crate::support::command::Place;
+use crate::support::command::{PROGRAM, Place, Program};
 use crate::support::database::{Backend, TestDatabase, on_both_databases};
 use crate::support::proxy::{Mode, Proxy};
 use crate::support::records::{mensa, roma};
@@ -223,8 +223,8 @@ fn a_full_disk_of_the_server_is_503_until_there_is_room() {
 struct Process(Child);
 
 impl Process {
-    fn start(mut command: std::process::Command) -> Self {
-        Self(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    fn start(mut command: Program) -> Self {
+        Self(command.stdout(Stdio::piped()).spawn().unwrap())
     }
 
     /// The first line of its log with this word.
@@ -254,9 +254,9 @@ fn a_full_disk_of_this_machine_is_503_until_there_is_room() {
     let place = Place::new(&database);
     configure(&place, &database, "timeout_seconds = 1");
     // The machine refuses to let a file of this process grow; a process that does not ignore the signal would end.
-    let mut shell = std::process::Command::new("sh");
+    let mut shell = Program::through("sh");
     shell.current_dir(place.path()).args(["-c", "trap '' XFSZ; exec \"$0\" serve"]);
-    shell.arg(place.command(&[]).get_program()).env_remove("RUST_LOG");
+    shell.arg(PROGRAM).env_remove("RUST_LOG");
     let mut server = Process::start(shell);
     let line = server.says("serving");
     let address = line.split("api=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();

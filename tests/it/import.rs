@@ -372,8 +372,7 @@ fn a_reader_who_leaves_does_not_stop_the_import() {
         (0..2000).map(|number| borsa(&number.to_string()).replace(";1;380;", ";7;380;")).collect();
     place.file("a.csv", table(&[rows, vec![borsa("good")]].concat()));
     let mut import = place.command(&["import", "a.csv", "--ente", "H501"]);
-    let mut import =
-        import.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut import = import.stdout(std::process::Stdio::piped()).spawn().unwrap();
     drop(import.stdout.take());
     let output = import.wait_with_output().unwrap();
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -5,7 +5,7 @@ mod faults;
 mod runs;
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -23,6 +23,7 @@ use waas_comuni::voucher::issuer::{self, Profile, Signer};
 use self::fake::{FIRST_TS, Fake, Reply, Request, VOUCHER, flow, flows, honest, ts};
 use self::faults::{CASES, on_pages};
 use crate::support::app::App;
+use crate::support::command::Program;
 use crate::support::database::on_both_databases;
 use crate::support::records::{mensa, minore, withdrawn};
 
@@ -270,7 +271,7 @@ fn exp(voucher: &str) -> i64 {
 
 fn command(fake: &Fake, folder: &Path, arguments: &[&str]) -> Output {
     std::fs::write(folder.join("voucher.txt"), format!("Bearer {VOUCHER}\n")).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_waas-comuni"))
+    Program::new()
         .args(["inps", "--url", &format!("{}/", fake.base.as_str())])
         .args(arguments)
         .current_dir(folder)

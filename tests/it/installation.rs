@@ -2,12 +2,15 @@
 //! in an empty folder, end with a pull whose flows are verified.
 
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::support::command::{PROGRAM, Program};
 use crate::support::database::{Backend, TestDatabase};
+use crate::support::watch::WATCH;
 
 const PAGE: &str = include_str!("../../docs/installazione.md");
 
@@ -37,10 +40,10 @@ fn follow(database: &TestDatabase, name: &str) {
         "set -eu\ntrap 'kill $(jobs -p); wait' EXIT\n{}",
         commands(name).replace("127.0.0.1:8080", &address)
     );
-    let program = std::path::Path::new(env!("CARGO_BIN_EXE_waas-comuni")).parent().unwrap();
+    let program = Path::new(PROGRAM).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
     let start = Instant::now();
-    let done = Command::new("timeout")
+    let done = Program::through("timeout")
         .current_dir(folder.path())
         .args([&PATIENCE.as_secs().to_string(), "bash", "-c", &script])
         .env("PATH", path)
@@ -50,6 +53,9 @@ fn follow(database: &TestDatabase, name: &str) {
         .stdin(Stdio::null())
         .output()
         .unwrap();
+    if let Ok(log) = std::fs::read_to_string(folder.path().join("serve.log")) {
+        WATCH.hear(&log);
+    }
     let said = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success(), "{said}");
     assert!(start.elapsed() < PATIENCE, "{:?}\n{said}", start.elapsed());

@@ -47,6 +47,7 @@ mod overload;
 mod pagine;
 mod payload;
 mod prestazioni;
+mod privacy;
 mod pulls;
 mod registro;
 mod registry;

@@ -19,8 +19,7 @@ on_both_databases! {
         let started: Vec<_> = (0..6)
             .map(|_| {
                 let mut command = place.command(&["db", "migrate", "--json"]);
-                command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-                command.spawn().unwrap()
+                command.stdout(std::process::Stdio::piped()).spawn().unwrap()
             })
             .collect();
         let mut run = Vec::new();

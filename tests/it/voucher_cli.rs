@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::Arc;
 
 use openssl::asn1::Asn1Time;
@@ -17,8 +17,10 @@ use openssl::x509::{X509, X509NameBuilder};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::command::Program;
+
 fn voucher(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_waas-comuni"))
+    Program::new()
         .arg("voucher")
         .args(arguments)
         .current_dir(folder)

@@ -1,19 +1,19 @@
 //! What `voucher issue` makes, sent to a running server: the honest and the hostile, proofs and evidence included.
 
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
 use waas_comuni::config::AuditPolicy;
 use waas_comuni::voucher::issuer::{KEY_FILE, PROFILE_FILE};
 
 use crate::support::app::App;
+use crate::support::command::Program;
 use crate::support::database::{Backend, TestDatabase};
 
 const URL: &str = "https://waas.example.it/waas/v1/flussi";
 
 fn issue(keys: &Path, more: &[&str]) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_waas-comuni"))
+    let output = Program::new()
         .args(["voucher", "issue", "--key", KEY_FILE, "--issuer-config", PROFILE_FILE, "--json"])
         .args(more)
         .current_dir(keys)

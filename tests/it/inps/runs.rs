@@ -8,6 +8,7 @@ use waas_comuni::inps::{self, Esiti, InpsError, Options, Share};
 
 use super::fake::{FIRST_TS, Fake, Reply, VOUCHER, flow, honest};
 use super::{command, options, run};
+use crate::support::command::Program;
 use crate::support::records::mensa;
 
 /// What was said of each flow in the deliveries that a service took, the repetition left out.
@@ -101,7 +102,7 @@ fn several_services_are_tried_in_one_run() {
     std::fs::write(folder.path().join("voucher.txt"), VOUCHER).unwrap();
     let run = |targets: &str, arguments: &[&str]| {
         std::fs::write(folder.path().join("servizi.toml"), targets).unwrap();
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_waas-comuni"))
+        let output = Program::new()
             .args(["inps", "--targets", "servizi.toml"])
             .args(arguments)
             .current_dir(folder.path())

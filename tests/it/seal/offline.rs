@@ -12,6 +12,7 @@ use waas_comuni::call_log::seal::verify::{Fault, Report};
 use waas_comuni::call_log::tree::{Frontier, leaf};
 
 use super::Log;
+use crate::support::command::Program;
 use crate::support::database::on_both_databases;
 
 fn lines(export: &Path) -> Vec<String> {
@@ -228,7 +229,7 @@ on_both_databases! {
     fn the_command_line_signs_verifies_and_proves(database) {
         let log = Log::new(database);
         let run = |arguments: &[&str]| {
-            let output = Command::new(env!("CARGO_BIN_EXE_waas-comuni"))
+            let output = Program::new()
                 .arg("calls")
                 .args(arguments)
                 .current_dir(log.folder.path())

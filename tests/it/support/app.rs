@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -21,6 +22,7 @@ use waas_comuni::voucher::issuer::{self, Draft, Profile, Signer};
 
 use super::database::TestDatabase;
 use super::records::roma;
+use super::watch::WATCH;
 
 /// A service with one e-service, `prova` at `/waas/v1`.
 pub(crate) struct App {
@@ -208,9 +210,24 @@ impl App {
 
     /// Stops the service, and nothing else.
     pub(crate) fn stop_service(self) -> Self {
-        let running = self.running.lock().unwrap().take().unwrap();
-        self.runtime.block_on(running.stop());
+        self.end();
         self
+    }
+
+    /// What its metrics say is watched to the end.
+    fn end(&self) {
+        // A test that failed while it reloaded says so itself.
+        let running = self.running.lock().map(|mut running| running.take()).unwrap_or_default();
+        let Some(running) = running else { return };
+        let metrics = ureq::get(format!("http://{}/metrics", running.back_office))
+            .config()
+            .timeout_global(Some(Duration::from_secs(1)))
+            .build();
+        // One that speaks TLS, or whose database is away, says nothing.
+        if let Ok(metrics) = metrics.call().and_then(|mut answer| answer.body_mut().read_to_string()) {
+            WATCH.hear(&metrics);
+        }
+        self.runtime.block_on(running.stop());
     }
 
     /// Stops the service and gives the log, in which every call is by then.
@@ -221,11 +238,7 @@ impl App {
 
 impl Drop for App {
     fn drop(&mut self) {
-        // A test that failed while it reloaded says so itself.
-        let running = self.running.lock().map(|mut running| running.take()).unwrap_or_default();
-        if let Some(running) = running {
-            self.runtime.block_on(running.stop());
-        }
+        self.end();
     }
 }
 

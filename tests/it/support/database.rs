@@ -6,6 +6,8 @@ use tempfile::TempDir;
 use waas_comuni::config;
 use waas_comuni::store::{AnyConnection, Store};
 
+use super::watch;
+
 /// Which database a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Backend {
@@ -24,6 +26,7 @@ pub(crate) struct TestDatabase {
 
 impl TestDatabase {
     pub(crate) fn new(backend: Backend) -> Self {
+        watch::start();
         match backend {
             Backend::Sqlite => {
                 let folder = TempDir::new().unwrap();
@@ -102,10 +105,11 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        if !std::thread::panicking()
-            && let Ok(store) = Store::open(&self.settings())
-        {
-            super::published::assert_accepted(&store);
+        if !std::thread::panicking() {
+            if let Ok(store) = Store::open(&self.settings()) {
+                super::published::assert_accepted(&store);
+            }
+            watch::assert_nothing_leaked();
         }
         drop(self.folder.take());
         if let Some((server, name)) = &self.server

@@ -11,4 +11,5 @@ pub(crate) mod proxy;
 pub(crate) mod published;
 pub(crate) mod records;
 pub(crate) mod staff;
+pub(crate) mod watch;
 pub(crate) mod xmllint;

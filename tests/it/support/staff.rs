@@ -7,6 +7,7 @@ use url::form_urlencoded;
 use waas_comuni::staff::{self, Edit, Role, Roles, Scope, password};
 
 use super::app::{Answer, App};
+use super::watch::WATCH;
 
 /// The password of everybody in the tests, once it is their own.
 pub(crate) const PASSWORD: &str = "quattro gatti al sole";
@@ -106,6 +107,9 @@ impl Visitor<'_> {
         let answer = self.app.send_back_office(method, path, &all, body);
         if let Some(set) = answer.header("set-cookie") {
             *self.cookie.borrow_mut() = set.split(';').next().map(str::to_owned);
+            let value = set.split(['=', ';']).nth(1).unwrap_or_default();
+            WATCH.keep_secret(value);
+            WATCH.keep_secret(PASSWORD);
         }
         if let Some((_, rest)) = answer.body.split_once("name=\"gettone\" value=\"") {
             rest.split('"').next().unwrap().clone_into(&mut self.token.borrow_mut());
