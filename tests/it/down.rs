@@ -335,7 +335,7 @@ fn an_import_that_the_server_leaves_hanging_ends_and_can_be_repeated() {
         registry.counts(eservice).unwrap().flussi
     };
     // In the middle of a batch: some are published, and of that batch nothing.
-    proxy.freeze_after(1_500_000);
+    proxy.freeze_after(400_000);
     let began = Instant::now();
     let done = import();
     let said = String::from_utf8(done.stderr).unwrap();
