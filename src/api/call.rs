@@ -348,8 +348,8 @@ impl Call {
         if let Ok(id) = HeaderValue::from_str(&self.id.to_string()) {
             headers.insert(HeaderName::from_static("x-request-id"), id);
         }
-        let caching = if tag.is_some() { "private, no-cache" } else { "no-store" };
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+        // A caller keeps what it took by the contract; nothing else may keep the data of persons, named page or not.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(Ok((name, value))) = tag.map(|tag| ETag(tag).try_into_pair()) {
             headers.insert(name, value);
         }
