@@ -1,9 +1,11 @@
 //! One connection to either database: how it is opened, how its transactions begin, how a pool keeps it.
 
 use std::fs::{DirBuilder, OpenOptions};
+use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::r2d2::{Error as PoolError, ManageConnection, Pool, R2D2Connection};
@@ -157,33 +159,88 @@ pub(super) enum Access {
     Write,
 }
 
+/// How long a connection that was in use is believed to be good, unless another one breaks.
+const TRUSTED: Duration = Duration::from_secs(1);
+
+/// A connection in a pool.
+pub(super) struct Pooled {
+    inner: AnyConnection,
+    used: Instant,
+    /// How many connections of the pool had broken when it was last in use.
+    broken: u64,
+}
+
+impl Deref for Pooled {
+    type Target = AnyConnection;
+
+    fn deref(&self) -> &AnyConnection {
+        &self.inner
+    }
+}
+
+impl DerefMut for Pooled {
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        &mut self.inner
+    }
+}
+
 /// Opens connections for a pool.
+///
+/// The pool asks the server whether a connection is good before it hands it out, but not of one that was in use a moment
+/// ago: the question is a round trip. What breaks one connection (a restart, a network) breaks others: once one is
+/// found broken, all are asked again.
 pub(super) struct Manager {
-    pub(super) target: Target,
-    pub(super) access: Access,
-    pub(super) timeout: Duration,
+    target: Target,
+    access: Access,
+    timeout: Duration,
+    /// How many connections were found broken.
+    broken: AtomicU64,
 }
 
 impl ManageConnection for Manager {
-    type Connection = AnyConnection;
+    type Connection = Pooled;
     type Error = PoolError;
 
-    fn connect(&self) -> Result<AnyConnection, Self::Error> {
-        let mut connection = self.establish().map_err(PoolError::ConnectionError)?;
-        connection.batch_execute(&self.settings()).map_err(PoolError::QueryError)?;
-        Ok(connection)
+    fn connect(&self) -> Result<Pooled, Self::Error> {
+        let mut inner = self.establish().map_err(PoolError::ConnectionError)?;
+        inner.batch_execute(&self.settings()).map_err(PoolError::QueryError)?;
+        Ok(Pooled { inner, used: Instant::now(), broken: self.broken.load(Ordering::Relaxed) })
     }
 
-    fn is_valid(&self, connection: &mut AnyConnection) -> Result<(), Self::Error> {
-        connection.ping().map_err(PoolError::QueryError)
+    fn is_valid(&self, connection: &mut Pooled) -> Result<(), Self::Error> {
+        if connection.used.elapsed() < TRUSTED && connection.broken == self.broken.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        connection.ping().map_err(|error| {
+            self.broken.fetch_add(1, Ordering::Relaxed);
+            PoolError::QueryError(error)
+        })
     }
 
-    fn has_broken(&self, connection: &mut AnyConnection) -> bool {
-        std::thread::panicking() || connection.is_broken()
+    fn has_broken(&self, connection: &mut Pooled) -> bool {
+        if std::thread::panicking() || connection.is_broken() {
+            self.broken.fetch_add(1, Ordering::Relaxed);
+            return true;
+        }
+        connection.used = Instant::now();
+        connection.broken = self.broken.load(Ordering::Relaxed);
+        false
     }
 }
 
 impl Manager {
+    pub(super) fn new(target: Target, access: Access, timeout: Duration) -> Self {
+        Self { target, access, timeout, broken: AtomicU64::new(0) }
+    }
+
+    /// Where the database is, if it is a file.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match &self.target {
+            Target::Sqlite(path) => Some(path),
+            Target::Postgres(_) => None,
+        }
+    }
+
     fn establish(&self) -> Result<AnyConnection, ConnectionError> {
         match &self.target {
             Target::Sqlite(path) => {

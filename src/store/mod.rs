@@ -12,6 +12,7 @@
 mod connection;
 mod day;
 mod error;
+mod hand;
 pub mod jwks;
 mod losses;
 mod migrations;
@@ -23,12 +24,10 @@ pub(crate) mod schema;
 pub(crate) mod sequencer;
 pub mod tables;
 
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use diesel::r2d2::{Pool, PooledConnection};
+use diesel::r2d2::{Pool, PooledConnection, R2D2Connection};
 use tokio::sync::Semaphore;
 use tokio::time::{timeout, timeout_at};
 
@@ -41,6 +40,7 @@ pub use connection::AnyConnection;
 pub(crate) use connection::{create_folder_of, each_backend};
 pub use day::Day;
 pub use error::StoreError;
+pub use hand::Hand;
 pub use losses::Loss;
 pub use migrations::{Moved, SchemaState, refuse_newer};
 pub use replica::ReplicaStatus;
@@ -79,11 +79,10 @@ impl Store {
     /// no connection is opened yet.
     pub fn open(settings: &config::Database) -> Result<Self, StoreError> {
         let wait = Duration::from_secs(u64::from(settings.timeout_seconds.max(1)));
-        let manager = |access| {
-            Target::parse(&settings.url, wait).map(|target| Manager { target, access, timeout: wait })
-        };
+        let manager =
+            |access| Target::parse(&settings.url, wait).map(|target| Manager::new(target, access, wait));
         let writer = manager(Access::Write)?;
-        if let Target::Sqlite(path) = &writer.target {
+        if let Some(path) = writer.file() {
             connection::create_file(path)?;
             return Ok(Self {
                 readers: manager(Access::Read)?.pool(settings.connections.max(1)),
@@ -162,7 +161,8 @@ impl Store {
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let _running = self.running();
-        work(&mut *get(&self.readers)?)
+        let mut connection = get(&self.readers)?;
+        work(&mut connection)
     }
 
     /// Runs `work` in one transaction that reads: all its statements see the same instant of the database. They may
@@ -183,6 +183,16 @@ impl Store {
         get(&self.writer)?.write(work)
     }
 
+    /// Runs `work`, one statement that writes, which is a transaction by itself.
+    pub fn statement<T>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let _running = self.running();
+        let mut connection = get(&self.writer)?;
+        work(&mut connection)
+    }
+
     /// For how long [`Store::read`] or [`Store::write`] have been waiting for the database, if one of them runs: for
     /// programs of one thread, which learn here that a server is silent.
     #[must_use]
@@ -200,8 +210,7 @@ impl Store {
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let store = self.clone();
-        self.bounded(move || store.read(work))
+        self.hand().run(move |store| store.read(work))
     }
 
     /// [`Store::write`], given up after [`Store::longest`]; the transaction may nevertheless be committed.
@@ -209,8 +218,13 @@ impl Store {
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let store = self.clone();
-        self.bounded(move || store.write(work))
+        self.hand().run(move |store| store.write(work))
+    }
+
+    /// A thread for more than one bounded piece of work.
+    #[must_use]
+    pub fn hand(&self) -> Hand {
+        Hand::new(self.clone())
     }
 
     /// [`Store::read`] on the blocking pool.
@@ -220,6 +234,24 @@ impl Store {
     ) -> Result<T, StoreError> {
         let store = self.clone();
         self.blocking(&self.read_slots, &self.spare, self.longest(), move || store.read(work)).await
+    }
+
+    /// [`Store::read_async`], whose work is done once more if its connection turns out to have broken.
+    async fn read_again_async<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let store = self.clone();
+        let work = move || {
+            let mut connection = get(&store.readers)?;
+            let result = work(&mut connection);
+            if result.is_ok() || !connection.is_broken() {
+                return result;
+            }
+            drop(connection);
+            store.read(work)
+        };
+        self.blocking(&self.read_slots, &self.spare, self.longest(), work).await
     }
 
     /// [`Store::write`] on the blocking pool. When it fails as unavailable after having begun, the transaction may
@@ -262,34 +294,6 @@ impl Store {
             Ok(ended) => ended.map_err(|_| unavailable("the work was interrupted"))?,
             Err(_) => {
                 place.write_off(spare);
-                Err(unavailable("no answer in time"))
-            }
-        }
-    }
-
-    fn bounded<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        if self.waits_end_by_themselves {
-            return work();
-        }
-        let place = Place::default();
-        let occupied = place.clone();
-        let (done, result) = sync_channel(1);
-        let work = move || {
-            let result = work();
-            drop(occupied);
-            // Nobody may be waiting any longer.
-            let _ = done.send(result);
-        };
-        let spawned = thread::Builder::new().name("store".to_owned()).spawn(work);
-        spawned.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        match result.recv_timeout(self.longest()) {
-            Ok(result) => result,
-            Err(RecvTimeoutError::Disconnected) => Err(unavailable("the work was interrupted")),
-            Err(RecvTimeoutError::Timeout) => {
-                place.write_off(&self.spare);
                 Err(unavailable("no answer in time"))
             }
         }

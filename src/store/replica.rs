@@ -85,7 +85,7 @@ impl Replica {
             return Err(StoreError::Url);
         }
         let connections = settings.connections.max(1);
-        let manager = Manager { target, access: Access::Read, timeout };
+        let manager = Manager::new(target, Access::Read, timeout);
         Ok(Some(Arc::new(Self {
             pool: manager.pool(connections.saturating_mul(2)),
             slots: slots(connections),
@@ -153,7 +153,7 @@ impl Store {
             }
             replica.fallbacks.fetch_add(1, Ordering::Relaxed);
         }
-        self.read_async(work).await
+        self.read_again_async(work).await
     }
 
     async fn ask_replica<T: Send + 'static>(

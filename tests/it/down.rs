@@ -379,7 +379,9 @@ impl Intruder {
 
     fn lock(&mut self) {
         match self {
-            Self::Sqlite(inner) => inner.batch_execute("BEGIN IMMEDIATE").unwrap(),
+            Self::Sqlite(inner) => {
+                inner.batch_execute("PRAGMA busy_timeout = 10000; BEGIN IMMEDIATE").unwrap();
+            }
             Self::Postgres(inner) => inner.batch_execute("BEGIN; LOCK TABLE call_log_head").unwrap(),
         }
     }
