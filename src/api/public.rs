@@ -19,9 +19,9 @@ use super::problem::{Kind, Problem};
 use super::route::{Operation, Route};
 use super::service::{EService, Service};
 use super::{delivery, esiti, flussi, openapi, status, unread};
-use crate::call_log::{Caller, Entry, request_id};
+use crate::call_log::{Caller, Entry, Quota, request_id};
 use crate::current::Current;
-use crate::store::EserviceId;
+use crate::store::{EserviceId, StoreError};
 use crate::voucher::{Credentials, Voucher, evidence};
 
 /// Answers every call of the public listener.
@@ -104,21 +104,36 @@ async fn endpoint<'a>(
                 Ok(voucher) => voucher,
                 Err(reply) => return reply,
             };
-            let reply =
-                match service.appender.quota(eservice.id, Some(consumer(&voucher)), eservice.limits).await {
-                    Ok(quota) if quota.remaining == 0 => over_threshold(Some(quota)).into(),
-                    Ok(_) if operation == Operation::Flussi => {
-                        flussi::answer(service, eservice, request).await
-                    }
-                    Ok(_) => esiti::post(call, service, eservice, request, payload).await,
-                    Err(error) => {
-                        tracing::error!(request_id = %call.id, %error, "the thresholds cannot be read");
-                        Problem::unavailable("database_unavailable").into()
-                    }
-                };
+            let reply = match spent(service, eservice, operation, &consumer(&voucher)).await {
+                Ok(Some(quota)) => over_threshold(Some(quota)).into(),
+                Ok(None) if operation == Operation::Flussi => {
+                    flussi::answer(service, eservice, request).await
+                }
+                Ok(None) => esiti::post(call, service, eservice, request, payload).await,
+                Err(error) => {
+                    tracing::error!(request_id = %call.id, %error, "the thresholds cannot be read");
+                    Problem::unavailable("database_unavailable").into()
+                }
+            };
             reply.to(&voucher)
         }
     }
+}
+
+/// What is left of a threshold for a consumer who is beyond it. Outcomes are stored before the call is counted, so for
+/// them the database is asked; a page that turns out to be beyond a threshold when it is counted is not given.
+async fn spent(
+    service: &Service,
+    eservice: &EService,
+    operation: Operation,
+    consumer: &str,
+) -> Result<Option<Quota>, StoreError> {
+    let known = service.appender.spent(eservice.id, consumer, eservice.limits);
+    if known.is_some() || operation != Operation::Esiti {
+        return Ok(known);
+    }
+    let quota = service.appender.quota(eservice.id, Some(consumer.to_owned()), eservice.limits).await?;
+    Ok((quota.remaining == 0).then_some(quota))
 }
 
 /// Lets in a call that carries a voucher for `eservice`.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::entry::{Caller, Entry, request_id};
-use super::{Appended, Appender, appender};
+use super::{Appended, Appender, commit};
 use crate::clock::Clock;
 use crate::store::{AnyConnection, EserviceId, Store, StoreError};
 
@@ -313,5 +313,5 @@ pub fn record_in(
     actions: impl IntoIterator<Item = Action>,
 ) -> Result<(), StoreError> {
     let entries: Vec<Entry> = actions.into_iter().map(|action| action.entry(clock.now())).collect();
-    entries.chunks(appender::BATCH).try_for_each(|entries| appender::append_in(connection, entries))
+    entries.chunks(commit::BATCH).try_for_each(|entries| commit::append_in(connection, entries))
 }

@@ -1,57 +1,41 @@
 //! The one writer of this process's entries.
 //!
-//! A thread takes all the entries that wait and commits them in one transaction, so that many calls share the wait
-//! for the disk. The transaction locks the head of each log that it extends, in the order of their ids: instances
-//! do not block each other in a circle.
+//! A thread takes all the entries that wait and commits them together, so that many calls share the wait for the disk.
+//! A commit locks the head of each log that it extends, in the order of their ids: instances do not block each other in
+//! a circle.
 //!
 //! What waits is bounded by permits. An entry that nobody waits for (a note, or one whose caller has gone) keeps its
 //! permit and is tried again until the database takes it. Those that wait when the process stops while the database is
 //! away are lost, and counted in the service's own log: each was answered with a refusal, and disclosed nothing.
 //!
 //! A database that is silent stops nobody: a commit is given up after twice the store's time-out. It may still come
-//! through, so an entry that is tried again is looked for first. That look is exact: it holds the head of the log, as
-//! the commit that was given up did from its beginning to its end, and a commit that finds itself given up undoes what
-//! it wrote.
+//! through, so an entry that is tried again is looked for first, in a transaction that holds the head of the log. That
+//! look is exact. A commit that was given up either held the head before it, and is seen; or it comes to the head later
+//! and writes nothing: a transaction finds itself given up and undoes what it wrote, a single statement finds another
+//! head than the one that it was made for.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use diesel::prelude::*;
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout_at;
 
+use super::commit::{Appended, BATCH, Call, Outcome, Tried, commit, foresee};
 use super::entry::Entry;
-use super::head::{Head, Names};
-use super::rows::Changes;
-use super::thresholds::{self, Charge, Counters, EXCEEDED, Limits, Quota};
+use super::head::Heads;
+use super::thresholds::{self, Charge, Limits, Quota, Spent};
 use crate::clock::Clock;
-use crate::store::schema::call_entry;
-use crate::store::{AnyConnection, EserviceId, Store, StoreError};
+use crate::store::{EserviceId, Hand, Store, StoreError};
 
 /// How many entries may wait in memory.
 const WAITING: usize = 4096;
 
-/// How many entries one transaction takes.
-pub(super) const BATCH: usize = 1024;
-
 /// How long after a failure the entries that nobody waits for are tried again.
 const RETRY: Duration = Duration::from_millis(250);
-
-/// An entry that is durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Appended {
-    /// Its place in the log, from 0.
-    pub index: i64,
-    /// What is left of the thresholds, if the call was charged.
-    pub quota: Option<Quota>,
-    /// The call is beyond a threshold: it was logged as refused with status 429, and must be answered so.
-    pub exceeded: bool,
-}
 
 /// Writes entries. Clones share one thread.
 #[derive(Clone)]
@@ -59,6 +43,7 @@ pub struct Appender {
     jobs: Sender<Job>,
     permits: Arc<Semaphore>,
     writable: Arc<AtomicBool>,
+    spent: Arc<Spent>,
     store: Store,
     clock: Clock,
     #[cfg(feature = "measure-log")]
@@ -74,12 +59,6 @@ enum Job {
     Stop(oneshot::Sender<()>),
 }
 
-/// What is to be written. A commit that was given up still refers to it.
-struct Call {
-    entry: Entry,
-    charge: Option<Charge>,
-}
-
 struct Pending {
     call: Arc<Call>,
     /// It was tried before, and may have been written.
@@ -93,12 +72,19 @@ impl Appender {
     pub fn start(store: Store, clock: Clock) -> Result<Self, std::io::Error> {
         let (sender, receiver) = channel();
         let writable = Arc::new(AtomicBool::new(true));
-        let writer = Writer { store: store.clone(), writable: Arc::clone(&writable), names: Names::new() };
+        let spent = Arc::new(Spent::default());
+        let writer = Writer {
+            hand: store.hand(),
+            writable: Arc::clone(&writable),
+            spent: Arc::clone(&spent),
+            heads: Heads::default(),
+        };
         thread::Builder::new().name("call-log".to_owned()).spawn(move || run(writer, &receiver))?;
         Ok(Self {
             jobs: sender,
             permits: Arc::new(Semaphore::new(WAITING)),
             writable,
+            spent,
             store,
             clock,
             #[cfg(feature = "measure-log")]
@@ -177,6 +163,13 @@ impl Appender {
             .await
     }
 
+    /// What is left of the thresholds for a consumer that is known to be beyond one today. [`Appender::append`] has the
+    /// last word; this spares the work for calls that it would refuse.
+    #[must_use]
+    pub fn spent(&self, eservice: EserviceId, consumer: &str, limits: Limits) -> Option<Quota> {
+        self.spent.find(eservice, consumer, limits, self.clock.now())
+    }
+
     /// Writes what waits, then ends the thread: later entries are refused. What the database does not take is given up
     /// after one more attempt, within four times the store's time-out.
     pub async fn shutdown(&self) {
@@ -194,10 +187,11 @@ fn stopped() -> StoreError {
 
 /// What the thread writes with.
 struct Writer {
-    store: Store,
+    hand: Hand,
     writable: Arc<AtomicBool>,
-    /// Those that were looked up; none after a commit that failed.
-    names: Names,
+    spent: Arc<Spent>,
+    /// As the last commit left them; none after one that failed.
+    heads: Heads,
 }
 
 fn run(mut writer: Writer, jobs: &Receiver<Job>) {
@@ -244,22 +238,17 @@ impl Writer {
             let mut rest = entries.split_off(entries.len().min(BATCH));
             let calls: Vec<_> =
                 entries.iter().map(|pending| (Arc::clone(&pending.call), pending.again)).collect();
-            let given_up = Arc::new(AtomicBool::new(false));
-            let heard = Arc::clone(&given_up);
-            let mut names = std::mem::take(&mut self.names);
-            let committed = self.store.write_bounded(move |connection| {
-                let appended = commit(connection, &mut names, &calls)?;
-                if heard.load(Ordering::SeqCst) {
-                    return Err(StoreError::Unavailable("the commit was given up".to_owned()));
-                }
-                Ok((appended, names))
-            });
-            given_up.store(true, Ordering::SeqCst);
+            let committed = self.commit(calls);
             self.writable.store(committed.is_ok(), Ordering::Relaxed);
             match committed {
-                Ok((appended, names)) => {
-                    self.names = names;
+                Ok(appended) => {
                     for (pending, appended) in entries.into_iter().zip(appended) {
+                        if let Some(Appended { exceeded: true, quota: Some(quota), .. }) = appended
+                            && let Some(charge) = &pending.call.charge
+                            && let Some(eservice) = pending.call.entry.eservice
+                        {
+                            self.spent.remember(eservice, charge, pending.call.entry.instant, quota);
+                        }
                         if let (Some(waiter), Some(appended)) = (pending.waiter, appended) {
                             // A caller that has gone away needs no answer.
                             let _ = waiter.send(Ok(appended));
@@ -290,75 +279,29 @@ impl Writer {
             entries = rest;
         }
     }
-}
-
-/// Writes `entries`, of which no call is charged, within the caller's transaction. At most [`BATCH`].
-pub(super) fn append_in(connection: &mut AnyConnection, entries: &[Entry]) -> Result<(), StoreError> {
-    let call = |entry: &Entry| (Arc::new(Call { entry: entry.clone(), charge: None }), false);
-    let calls: Vec<_> = entries.iter().map(call).collect();
-    commit(connection, &mut Names::new(), &calls).map(drop)
-}
-
-/// Writes `calls` in their order within each log, and returns what became of each: nothing of one that is tried again
-/// and was written before.
-fn commit(
-    connection: &mut AnyConnection,
-    names: &mut Names,
-    calls: &[(Arc<Call>, bool)],
-) -> Result<Vec<Option<Appended>>, StoreError> {
-    if calls.is_empty() {
-        Head::extend(connection, names, 0, 0)?;
-    }
-    let mut logs: BTreeMap<i64, Vec<(usize, &Call, bool)>> = BTreeMap::new();
-    for (place, (call, again)) in calls.iter().enumerate() {
-        logs.entry(call.entry.log_id()).or_default().push((place, call, *again));
-    }
-    let mut changes = Changes::default();
-    let mut appended: Vec<Option<Appended>> = vec![None; calls.len()];
-    for (log_id, mut members) in logs {
-        if members.iter().any(|(_, _, again)| *again) {
-            Head::extend(connection, names, log_id, 0)?;
-            let mut absent = Vec::with_capacity(members.len());
-            for member in members {
-                if !(member.2 && is_written(connection, &member.1.entry)?) {
-                    absent.push(member);
+    /// Commits `calls` in one way or the other. It may nevertheless be committed when it is given up.
+    fn commit(&mut self, calls: Vec<Tried>) -> Result<Outcome, StoreError> {
+        let given_up = Arc::new(AtomicBool::new(false));
+        let heard = Arc::clone(&given_up);
+        let mut heads = std::mem::take(&mut self.heads);
+        let committed = self.hand.run(move |store| {
+            if let Some((changes, outcome)) = foresee(&mut heads, &calls)? {
+                if store.statement(|connection| changes.write(connection))? {
+                    return Ok((outcome, heads));
                 }
+                heads = Heads::default();
             }
-            members = absent;
-        }
-        let mut head = Head::extend(connection, names, log_id, members.len())?;
-        let charged =
-            members.iter().filter_map(|(_, call, _)| Some((call.entry.instant, call.charge.as_ref()?)));
-        let mut counters = Counters::read(connection, EserviceId::referred(log_id), charged)?;
-        for (place, call, _) in members {
-            let index = head.next()?;
-            let mut done = Appended { index, quota: None, exceeded: false };
-            if let Some(charge) = &call.charge {
-                let (room, quota) = counters.charge(charge, call.entry.instant);
-                done = Appended { index, quota: Some(quota), exceeded: !room };
-            }
-            let mut row =
-                if done.exceeded { call.entry.refused(EXCEEDED).row(index) } else { call.entry.row(index) };
-            head.push(&mut row)?;
-            changes.entries.push(row);
-            if let Some(appended) = appended.get_mut(place) {
-                *appended = Some(done);
-            }
-        }
-        changes.counts.extend(counters.rows());
-        changes.trees.push(head.tree()?);
+            store.write(|connection| {
+                let outcome = commit(connection, &mut heads, &calls)?;
+                if heard.load(Ordering::SeqCst) {
+                    return Err(StoreError::Unavailable("the commit was given up".to_owned()));
+                }
+                Ok((outcome, heads))
+            })
+        });
+        given_up.store(true, Ordering::SeqCst);
+        let (outcome, heads) = committed?;
+        self.heads = heads;
+        Ok(outcome)
     }
-    changes.write(connection)?;
-    Ok(appended)
-}
-
-/// Whether the log has this entry. One call may have two, with different answers: the one that was about to leave and
-/// the refusal that left.
-fn is_written(connection: &mut AnyConnection, entry: &Entry) -> Result<bool, StoreError> {
-    let same = call_entry::table
-        .filter(call_entry::instant_ms.eq(entry.instant.as_millisecond()))
-        .filter(call_entry::log_id.eq(entry.log_id()))
-        .filter(call_entry::request_id.eq(&entry.request_id))
-        .filter(call_entry::outcome.eq(entry.outcome));
-    Ok(diesel::select(diesel::dsl::exists(same)).get_result(connection)?)
 }

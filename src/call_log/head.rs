@@ -8,46 +8,76 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 
 use super::leaf::Leaf;
-use super::rows::{Changes, Row, Tree};
+use super::rows::{Row, Tree, Was};
+use super::thresholds::Counters;
 use super::tree::Frontier;
 use crate::store::schema::{call_entry, call_log_head, eservice};
-use crate::store::{AnyConnection, StoreError, each_backend};
+use crate::store::{AnyConnection, EserviceId, StoreError};
 
 /// How many entries are read at a time.
 const PAGE: i64 = 1000;
 
-/// A log that the running transaction alone may extend.
+/// A log, as whoever holds its lock sees it, or left it.
 pub(super) struct Head {
     log_id: i64,
     eservice: Option<String>,
     tree: Frontier,
+    /// The e-service's counts. Whoever changes one extends the log: they hold as long as the head is as it was left.
+    pub(super) counters: Counters,
+    /// Nobody else had extended the log when it was last looked at, and PostgreSQL compares heads while it writes.
+    undisturbed: bool,
 }
 
-/// The names of the e-services, which do not change, by their logs.
-pub(super) type Names = HashMap<i64, Option<String>>;
+/// The logs to which a process writes, as it left them. A commit that fails leaves nothing of them.
+#[derive(Default)]
+pub(super) struct Heads(HashMap<i64, Head>);
+
+impl Heads {
+    /// Locks a log until the transaction ends.
+    pub(super) fn lock(
+        &mut self,
+        connection: &mut AnyConnection,
+        log_id: i64,
+    ) -> Result<&mut Head, StoreError> {
+        let row = call_log_head::table.find(log_id).select((
+            call_log_head::size,
+            call_log_head::hashed,
+            call_log_head::frontier,
+        ));
+        // On SQLite the transaction itself is the lock.
+        let (size, hashed, frontier): (i64, i64, Vec<u8>) = match connection {
+            AnyConnection::Sqlite(inner) => row.first(inner)?,
+            AnyConnection::Postgres(inner) => row.for_no_key_update().first(inner)?,
+        };
+        let tree = tree(log_id, hashed, &frontier)?;
+        let head = match self.0.remove(&log_id) {
+            Some(left) if left.tree == tree && size == hashed => {
+                Head { undisturbed: matches!(connection, AnyConnection::Postgres(_)), ..left }
+            }
+            left => {
+                let eservice = match left {
+                    Some(left) => left.eservice,
+                    None => name(connection, log_id)?,
+                };
+                let counters = Counters::of(EserviceId::referred(log_id));
+                let mut head = Head { log_id, eservice, tree, counters, undisturbed: false };
+                head.catch_up(connection, size)?;
+                head
+            }
+        };
+        Ok(self.0.entry(log_id).or_insert(head))
+    }
+
+    /// A log that nobody else seems to extend.
+    pub(super) fn undisturbed(&mut self, log_id: i64) -> Option<&mut Head> {
+        self.0.get_mut(&log_id).filter(|head| head.undisturbed)
+    }
+}
 
 impl Head {
-    /// Locks a log and makes room for `count` more entries, those from [`Head::next`] on.
-    pub(super) fn extend(
-        connection: &mut AnyConnection,
-        names: &mut Names,
-        log_id: i64,
-        count: usize,
-    ) -> Result<Self, StoreError> {
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        let (size, hashed, frontier): (i64, i64, Vec<u8>) = each_backend!(connection, |inner| {
-            diesel::update(call_log_head::table.find(log_id))
-                .set(call_log_head::size.eq(call_log_head::size + count))
-                .returning((call_log_head::size, call_log_head::hashed, call_log_head::frontier))
-                .get_result(inner)
-        })?;
-        let eservice = match names.get(&log_id) {
-            Some(name) => name.clone(),
-            None => names.entry(log_id).or_insert(name(connection, log_id)?).clone(),
-        };
-        let mut head = Self { log_id, eservice, tree: tree(log_id, hashed, &frontier)? };
-        head.catch_up(connection, size - count)?;
-        Ok(head)
+    /// The head as the table has it, if nobody has extended the log since.
+    pub(super) fn was(&self) -> Result<Was, StoreError> {
+        Ok(Was { log_id: self.log_id, size: self.next()?, frontier: self.tree.bytes() })
     }
 
     /// The index of the next entry.
@@ -65,11 +95,15 @@ impl Head {
 
     /// The tree, to be kept.
     pub(super) fn tree(&self) -> Result<Tree, StoreError> {
-        Ok(Tree { log_id: self.log_id, hashed: self.next()?, frontier: self.tree.bytes() })
+        let size = self.next()?;
+        Ok(Tree { log_id: self.log_id, size, hashed: size, frontier: self.tree.bytes() })
     }
 
     /// Hashes the entries below `size` that a version without trees has written.
     fn catch_up(&mut self, connection: &mut AnyConnection, size: i64) -> Result<(), StoreError> {
+        if self.next()? == size {
+            return Ok(());
+        }
         while self.next()? < size {
             let from = self.next()?;
             let rows: Vec<Row> = call_entry::table
@@ -95,8 +129,19 @@ impl Head {
                     .execute(connection)?;
             }
         }
+        diesel::update(call_log_head::table.find(self.log_id))
+            .set((call_log_head::hashed.eq(size), call_log_head::frontier.eq(self.tree.bytes())))
+            .execute(connection)?;
         Ok(())
     }
+}
+
+/// Writes to a head without changing it: a log can be written that can do this.
+pub(super) fn touch(connection: &mut AnyConnection) -> Result<(), StoreError> {
+    diesel::update(call_log_head::table.find(0))
+        .set(call_log_head::size.eq(call_log_head::size))
+        .execute(connection)?;
+    Ok(())
 }
 
 /// Hashes what a version without trees has written to any log.
@@ -107,8 +152,7 @@ pub fn catch_up(connection: &mut AnyConnection) -> Result<(), StoreError> {
         .select(call_log_head::log_id)
         .load(connection)?;
     for log_id in logs {
-        let head = Head::extend(connection, &mut Names::new(), log_id, 0)?;
-        Changes { trees: vec![head.tree()?], ..Changes::default() }.write(connection)?;
+        Heads::default().lock(connection, log_id)?;
     }
     Ok(())
 }

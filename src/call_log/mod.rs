@@ -10,6 +10,7 @@
 
 pub mod action;
 mod appender;
+mod commit;
 pub mod disclosed;
 mod entry;
 pub mod export;
@@ -25,9 +26,10 @@ mod thresholds;
 pub mod tree;
 
 pub use action::{Action, Actor};
+pub use appender::Appender;
 #[cfg(feature = "measure-log")]
 pub use appender::DISCARD;
-pub use appender::{Appended, Appender};
+pub use commit::Appended;
 pub use entry::{Caller, Disclosed, Entry, EsitiTaken, request_id};
 pub use head::catch_up;
 pub(crate) use leaf::hex;

@@ -1,8 +1,9 @@
 //! What one commit writes: the heads that follow, the counters, the entries.
 //!
 //! On PostgreSQL one statement writes all of it, in one round trip, and has the same text for any number of rows: each
-//! column is an array, so that the server parses and plans it once for each connection. On SQLite, where a statement
-//! costs no round trip, each row has its own, prepared once.
+//! column is an array, so that the server parses and plans it once for each connection. It locks the heads, in the order
+//! of their logs, and writes nothing at all unless every head is as it was taken to be: so it can be a transaction by
+//! itself. On SQLite, where a statement costs no round trip, each row has its own, prepared once.
 
 use std::mem;
 
@@ -105,12 +106,23 @@ row! {
 }
 
 row! {
-    /// The tree of a log, as its head holds it.
+    /// A log's head as it becomes.
     #[derive(AsChangeset, Identifiable)]
     #[diesel(primary_key(log_id))]
     struct Tree of call_log_head, Trees {
         log_id: i64,
+        size: i64,
         hashed: i64,
+        frontier: Vec<u8>,
+    }
+}
+
+row! {
+    /// A log's head as it was taken to be; all its entries were hashed.
+    #[derive(Insertable)]
+    struct Was of call_log_head, Before {
+        log_id: i64,
+        size: i64,
         frontier: Vec<u8>,
     }
 }
@@ -130,6 +142,8 @@ row! {
 #[derive(Default)]
 pub(super) struct Changes {
     /// Of each log that is extended, once.
+    pub(super) before: Vec<Was>,
+    /// Of the same logs.
     pub(super) trees: Vec<Tree>,
     /// Of each consumer and day, once.
     pub(super) counts: Vec<Count>,
@@ -137,11 +151,20 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    pub(super) fn write(&self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+    /// Writes all of it, and says so; or nothing, on PostgreSQL, if a head is another than it was taken to be.
+    pub(super) fn write(&self, connection: &mut AnyConnection) -> Result<bool, StoreError> {
+        if self.entries.is_empty() {
+            return Ok(true);
+        }
         match connection {
             AnyConnection::Postgres(inner) => {
-                let (trees, counts) = (Trees::of(&self.trees), Counts::of(&self.counts));
-                Statement { trees, counts, entries: Rows::of(&self.entries) }.execute(inner)?;
+                let statement = Statement {
+                    before: Before::of(&self.before),
+                    trees: Trees::of(&self.trees),
+                    counts: Counts::of(&self.counts),
+                    entries: Rows::of(&self.entries),
+                };
+                Ok(statement.execute(inner)? > 0)
             }
             AnyConnection::Sqlite(inner) => {
                 for tree in &self.trees {
@@ -162,14 +185,15 @@ impl Changes {
                 for entry in &self.entries {
                     diesel::insert_into(call_entry::table).values(entry).execute(inner)?;
                 }
+                Ok(true)
             }
         }
-        Ok(())
     }
 }
 
 /// All the changes at once, for PostgreSQL.
 struct Statement<'a> {
+    before: Before<'a>,
     trees: Trees<'a>,
     counts: Counts<'a>,
     entries: Rows<'a>,
@@ -178,22 +202,34 @@ struct Statement<'a> {
 impl QueryFragment<Pg> for Statement<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
-            "WITH trees AS (UPDATE call_log_head AS head SET hashed = tree.hashed, frontier = tree.frontier FROM",
+            "WITH head AS (SELECT head.size = was.size AND head.hashed = was.size AND head.frontier = was.frontier \
+             AS same FROM call_log_head AS head JOIN",
+        );
+        self.before.unnest(&mut out)?;
+        out.push_sql(" AS was");
+        Before::names(&mut out);
+        out.push_sql(
+            " ON head.log_id = was.log_id ORDER BY head.log_id FOR NO KEY UPDATE OF head), \
+             mine AS (SELECT FROM head HAVING bool_and(same)), \
+             trees AS (UPDATE call_log_head AS head \
+             SET size = tree.size, hashed = tree.hashed, frontier = tree.frontier FROM mine,",
         );
         self.trees.unnest(&mut out)?;
         out.push_sql(" AS tree");
         Trees::names(&mut out);
         out.push_sql(" WHERE head.log_id = tree.log_id), counts AS (INSERT INTO daily_calls");
         Counts::names(&mut out);
-        out.push_sql(" SELECT * FROM");
+        out.push_sql(" SELECT count.* FROM mine,");
         self.counts.unnest(&mut out)?;
         out.push_sql(
-            " ON CONFLICT (eservice_id, giorno, consumer_id) DO UPDATE SET calls = excluded.calls) \
+            " AS count ON CONFLICT (eservice_id, giorno, consumer_id) DO UPDATE SET calls = excluded.calls) \
              INSERT INTO call_entry",
         );
         Rows::names(&mut out);
-        out.push_sql(" SELECT * FROM");
-        self.entries.unnest(&mut out)
+        out.push_sql(" SELECT entry.* FROM mine,");
+        self.entries.unnest(&mut out)?;
+        out.push_sql(" AS entry");
+        Ok(())
     }
 }
 

@@ -4,7 +4,8 @@
 //! Whoever changes a counter holds the lock on the head of the e-service's log; the counters of one transaction are
 //! therefore exact.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
 
 use diesel::prelude::*;
 use jiff::Timestamp;
@@ -67,67 +68,112 @@ pub struct Quota {
     pub reset_seconds: u32,
 }
 
-/// The counts of one e-service, read and written back at once.
+/// The counts of one e-service on the days of late.
 pub(super) struct Counters {
     eservice: EserviceId,
-    calls: BTreeMap<(i32, String), u32>,
+    days: BTreeMap<i32, BTreeMap<String, Counter>>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Counter {
+    calls: u32,
+    /// Other than the table has it.
+    changed: bool,
 }
 
 impl Counters {
-    /// Those that calls which arrived at these instants, with these charges, count in.
-    pub(super) fn read<'a>(
-        connection: &mut AnyConnection,
-        eservice: EserviceId,
-        calls: impl Iterator<Item = (Timestamp, &'a Charge)>,
-    ) -> Result<Self, StoreError> {
-        let mut counters = Self { eservice, calls: BTreeMap::new() };
+    /// Those of this e-service, of which none is known.
+    pub(super) fn of(eservice: EserviceId) -> Self {
+        Self { eservice, days: BTreeMap::new() }
+    }
+
+    /// Whether all are known that calls count in which arrived at these instants, with these charges.
+    pub(super) fn know<'a>(&self, calls: impl Iterator<Item = (Timestamp, &'a Charge)>) -> bool {
+        self.unknown(calls).is_empty()
+    }
+
+    fn unknown<'a>(&self, calls: impl Iterator<Item = (Timestamp, &'a Charge)>) -> BTreeSet<(i32, &'a str)> {
+        let mut unknown = BTreeSet::new();
         for (instant, charge) in calls {
             let day = Day::of(instant).number();
-            for name in [&charge.consumer_id, TOTAL] {
-                counters.calls.insert((day, name.to_owned()), 0);
+            let known = self.days.get(&day);
+            for name in [charge.consumer_id.as_str(), TOTAL] {
+                if !known.is_some_and(|known| known.contains_key(name)) {
+                    unknown.insert((day, name));
+                }
             }
         }
-        if counters.calls.is_empty() {
-            return Ok(counters);
+        unknown
+    }
+
+    /// Reads those that are not known of the ones in which these calls count.
+    pub(super) fn learn<'a>(
+        &mut self,
+        connection: &mut AnyConnection,
+        calls: impl Iterator<Item = (Timestamp, &'a Charge)> + Clone,
+    ) -> Result<(), StoreError> {
+        let unknown = self.unknown(calls.clone());
+        if unknown.is_empty() {
+            return Ok(());
         }
-        let (days, names): (Vec<i32>, Vec<&str>) =
-            counters.calls.keys().map(|(day, name)| (*day, name.as_str())).unzip();
+        // The days before are over: should a call of theirs come late, they are read again.
+        let first = calls.map(|(instant, _)| Day::of(instant).number()).min();
+        self.days.retain(|day, _| Some(*day) >= first);
+        let (days, names): (Vec<i32>, Vec<&str>) = unknown.iter().copied().unzip();
         let kept: Vec<(i32, String, i64)> = each_backend!(connection, |inner| daily_calls::table
-            .filter(daily_calls::eservice_id.eq(eservice.get()))
+            .filter(daily_calls::eservice_id.eq(self.eservice.get()))
             .filter(daily_calls::giorno.eq_any(days))
             .filter(daily_calls::consumer_id.eq_any(names))
             .select((daily_calls::giorno, daily_calls::consumer_id, daily_calls::calls))
             .load(inner))?;
+        for (day, name) in &unknown {
+            self.days.entry(*day).or_default().insert((*name).to_owned(), Counter::default());
+        }
         for (day, name, calls) in kept {
-            if let Some(counter) = counters.calls.get_mut(&(day, name)) {
-                *counter = u32::try_from(calls).unwrap_or(u32::MAX);
+            if unknown.contains(&(day, name.as_str()))
+                && let Some(counter) = self.days.get_mut(&day).and_then(|day| day.get_mut(&name))
+            {
+                counter.calls = u32::try_from(calls).unwrap_or(u32::MAX);
             }
         }
-        Ok(counters)
+        Ok(())
     }
 
     /// Counts a call that arrived at `instant` if both thresholds have room for it. Returns whether they had, and
-    /// what is left.
+    /// what is left. The counts must be known.
     pub(super) fn charge(&mut self, charge: &Charge, instant: Timestamp) -> (bool, Quota) {
         let day = Day::of(instant);
-        let keys = [charge.consumer_id.as_str(), TOTAL].map(|name| (day.number(), name.to_owned()));
-        let [consumer, total] = keys.each_ref().map(|key| self.calls.get(key).copied().unwrap_or_default());
+        let names = [charge.consumer_id.as_str(), TOTAL];
+        let known = self.days.entry(day.number()).or_default();
+        let [consumer, total] = names.map(|name| known.get(name).map_or(0, |counter| counter.calls));
         let room = consumer < charge.limits.per_consumer && total < charge.limits.total;
         let more = u32::from(room);
-        for (key, calls) in keys.into_iter().zip([consumer, total]) {
-            self.calls.insert(key, calls + more);
+        if room {
+            for (name, calls) in names.into_iter().zip([consumer, total]) {
+                if let Some(counter) = known.get_mut(name) {
+                    *counter = Counter { calls: calls + 1, changed: true };
+                }
+            }
         }
         (room, tighter(charge.limits, Some(consumer + more), total + more, day.seconds_left(instant)))
     }
 
-    /// The counts, to be kept.
-    pub(super) fn rows(&self) -> impl Iterator<Item = Count> {
-        self.calls.iter().map(|((giorno, consumer_id), calls)| Count {
-            eservice_id: self.eservice.get(),
-            giorno: *giorno,
-            consumer_id: consumer_id.clone(),
-            calls: i64::from(*calls),
+    /// The counts that changed, to be kept.
+    pub(super) fn changed(&mut self) -> Vec<Count> {
+        let eservice_id = self.eservice.get();
+        let all = self
+            .days
+            .iter_mut()
+            .flat_map(|(day, counters)| counters.iter_mut().map(|(name, counter)| (*day, name, counter)));
+        all.filter_map(|(giorno, name, counter)| {
+            std::mem::take(&mut counter.changed).then(|| Count {
+                eservice_id,
+                giorno,
+                consumer_id: name.clone(),
+                calls: i64::from(counter.calls),
+            })
         })
+        .collect()
     }
 }
 
@@ -166,4 +212,38 @@ fn read(
         .first(connection)
         .optional()?;
     Ok(u32::try_from(calls.unwrap_or(0)).unwrap_or(u32::MAX))
+}
+
+/// The thresholds that were found used up, of the present day: what this process knows without asking. A caller that it
+/// does not know of may be beyond a threshold all the same, which is found when its call is counted.
+#[derive(Default)]
+pub(super) struct Spent(Mutex<HashMap<EserviceId, Consumers>>);
+
+/// On which day which thresholds were found used up by a consumer, and what was left.
+type Consumers = HashMap<String, (Day, Limits, Quota)>;
+
+impl Spent {
+    /// A call at `instant` was beyond a threshold.
+    pub(super) fn remember(&self, eservice: EserviceId, charge: &Charge, instant: Timestamp, quota: Quota) {
+        let day = Day::of(instant);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let consumers = known.entry(eservice).or_default();
+        consumers.retain(|_, (spent, ..)| *spent == day);
+        consumers.insert(charge.consumer_id.clone(), (day, charge.limits, quota));
+    }
+
+    /// What is left, which is nothing, for a consumer known to be beyond one of these thresholds at `instant`.
+    pub(super) fn find(
+        &self,
+        eservice: EserviceId,
+        consumer: &str,
+        limits: Limits,
+        instant: Timestamp,
+    ) -> Option<Quota> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (spent, spent_limits, quota) = known.get(&eservice)?.get(consumer)?;
+        let day = Day::of(instant);
+        (*spent == day && *spent_limits == limits)
+            .then(|| Quota { reset_seconds: day.seconds_left(instant), ..*quota })
+    }
 }
