@@ -1,8 +1,9 @@
 //! What the product costs beside what it is made of: `make bench`.
 //!
 //! Import beside the parsing of CSV, XML beside base64, a pull over HTTP beside the same select and a committed insert,
-//! the call log beside one commit for each entry. PostgreSQL takes part where `WAAS_TEST_POSTGRES` names a server. The
-//! arguments `import`, `xml`, `pull` and `log` choose what is measured; without any it is all of it.
+//! the same pull without a call log, the call log beside one commit for each entry. PostgreSQL takes part where
+//! `WAAS_TEST_POSTGRES` names a server. The arguments `import`, `xml`, `pull`, `cost` and `log` choose what is measured,
+//! `sqlite` and `postgresql` on which database; without any it is all of it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,6 +16,8 @@
     reason = "a measurement ends where something fails, and has no public face"
 )]
 
+mod client;
+mod cost;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod import;
@@ -37,17 +40,25 @@ fn main() {
         &[Backend::Sqlite]
     };
     // Cargo adds options of its own.
-    let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let wanted = |group: &str| asked.is_empty() || asked.iter().any(|asked| asked == group);
+    let (databases, groups): (Vec<_>, Vec<_>) = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with('-'))
+        .partition(|argument| argument == "sqlite" || argument == "postgresql");
+    let chosen = |asked: &[String], one: &str| asked.is_empty() || asked.iter().any(|asked| asked == one);
+    let wanted = |group: &str| chosen(&groups, group);
     if wanted("import") {
         import::measure(backends);
     }
     if wanted("xml") {
         xml::measure();
     }
+    let backends = backends.iter().filter(|backend| chosen(&databases, &name(**backend).to_lowercase()));
     for backend in backends {
         if wanted("pull") {
             pull::measure(*backend);
+        }
+        if wanted("cost") {
+            cost::measure(*backend);
         }
         if wanted("log") {
             log::measure(*backend);
