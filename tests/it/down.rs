@@ -276,7 +276,7 @@ fn a_full_disk_of_this_machine_is_503_until_there_is_room() {
     limit("--fsize=unlimited:");
     eventually(|| status() == 200);
     drop(server);
-    let log = place.run(&["calls", "search", "--json"]);
+    let log = place.run(&["calls", "search", "--json", "--status", "503"]);
     assert!(log.stdout.contains("\"status\":503"), "{log:?}");
 }
 
