@@ -14,6 +14,10 @@ for copy in first/with/a/longer/path second; do
     rm -rf "${scratch:?}/${copy%%/*}"
 done
 cmp "$scratch/path.dist/SHA256SUMS" "$scratch/second.dist/SHA256SUMS" || {
+    for dist in "$scratch"/*.dist; do
+        tar --extract --gzip --directory "$dist" --file "$dist"/*.tar.gz
+    done
+    diff --recursive --brief "$scratch"/*.dist >&2 || true
     echo "dist-check: the same commit gave different bytes" >&2
     exit 1
 }
