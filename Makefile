@@ -3,7 +3,7 @@
 BIN := target/debug/waas-comuni
 
 .DEFAULT_GOAL := help
-.PHONY: help demo assets test contract docs fuzz bench torture torture-without-sequencer lint dist dist-check image image-test
+.PHONY: help demo assets test contract docs fuzz bench torture torture-without-sequencer lint upgrade-test dist dist-check image image-test
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 34
@@ -44,6 +44,10 @@ torture: ## Crash everything while INPS pulls, half an hour on each database (MI
 torture-without-sequencer: ## Show that the same test fails within a minute when timestamps come from the clock
 	@scripts/require.sh test
 	scripts/torture.sh --without-sequencer
+
+upgrade-test: ## Upgrade a database that an earlier version filled, go back, upgrade again (COMMIT=...)
+	@scripts/require.sh test
+	scripts/with-postgres.sh scripts/upgrade-test.sh $(COMMIT)
 
 dist: ## Make the release archive with its bill of materials and checksums, in target/dist
 	@scripts/require.sh build
