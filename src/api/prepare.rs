@@ -59,10 +59,12 @@ pub(super) async fn prepare(
         let checkpointer = Checkpointer::open(&config, store.clone(), clock.clone())?;
         let fetch: Arc<dyn Fetch> = Arc::new(HttpsOrFile::default());
         let verifiers = Verifier::all(&config, &fetch, &store, &clock, &known)?;
+        let names: Vec<&str> = config.eservice.iter().map(|eservice| eservice.name.as_str()).collect();
+        let ids = store.register_eservices(&names)?;
         let mut eservices = Vec::with_capacity(verifiers.len());
-        for (eservice, verifier) in config.eservice.iter().zip(verifiers) {
+        for ((eservice, verifier), id) in config.eservice.iter().zip(verifiers).zip(ids) {
             eservices.push(EService {
-                id: store.register_eservice(&eservice.name)?,
+                id,
                 verifier,
                 limits: Limits {
                     per_consumer: eservice.daily_calls_per_consumer,

@@ -180,8 +180,11 @@ async fn answer(
             tracing::error!(request_id = %call.id, %error, "benefits cannot be registered");
             Problem::unavailable("database_unavailable")
         })?;
+    if let Outcome::Answered(Answer { judged: (taken, refused), .. }) = &outcome {
+        service.metrics.imported(&eservice.config.name, *taken, *refused);
+    }
     match outcome {
-        Outcome::Answered(Answer { refused: false, records, body }) => {
+        Outcome::Answered(Answer { refused: false, records, body, .. }) => {
             let details = Details { count: Some(records), ..Details::default() };
             Ok(Reply::success(StatusCode::OK, JSON, body).with(details))
         }

@@ -18,7 +18,7 @@ use super::tls::{self, Certificate, TlsError};
 use super::{health, metrics, prestazioni, public};
 use crate::call_log::seal::note::KeyError;
 use crate::call_log::{self, Appender};
-use crate::caricamenti::{Bell, Worker};
+use crate::caricamenti::{Bell, Tally, Worker};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::check::{self, Finding, Severity};
@@ -120,7 +120,8 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
     let console = console(config, &store, &clock, &appender, &bell, prepared.served()).await?;
     let known = prepared.known();
     let service = Service::new(config, prepared.eservices, store.clone(), clock.clone(), appender);
-    let rules = Arc::clone(&service.rules);
+    let (rules, counted) = (Arc::clone(&service.rules), Arc::clone(&service.metrics));
+    let tally: Tally = Arc::new(move |eservice, taken, refused| counted.imported(eservice, taken, refused));
     let (service, console) = (Arc::new(Current::new(service)), Arc::new(Current::new(console)));
     let shutdown_seconds = u64::from(config.api.shutdown_seconds);
 
@@ -175,7 +176,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
         back_office,
         config: config.clone(),
         jobs: Jobs::start(config, prepared.checkpointer, refreshers, &store, &clock),
-        uploads: Worker::start(store, clock, rules, known, bell),
+        uploads: Worker::start(store, clock, rules, known, bell, tally),
         handles: [api_server.handle(), back_office_server.handle()],
         servers: [tokio::spawn(api_server), tokio::spawn(back_office_server)],
         summaries: tokio::spawn(summarise(Arc::clone(&service))),

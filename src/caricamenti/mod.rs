@@ -25,7 +25,7 @@ pub use mappings::{SavedMapping, mapping, mappings, save_mapping};
 pub use rows::{
     New, append, arrived, begin, confirm, find, forget, list, map, page, resume, sweep, withdraw,
 };
-pub use worker::{Bell, Worker};
+pub use worker::{Bell, Tally, Worker};
 
 /// Files of one e-service that may be open at once: loaded, and neither published nor withdrawn.
 pub const MOST_OPEN: i64 = 20;

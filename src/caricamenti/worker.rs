@@ -52,11 +52,15 @@ struct Range {
     rules: Arc<RulesInForce>,
 }
 
+/// Is told the name of an e-service, and how many records of a file that is published were taken and refused.
+pub type Tally = Arc<dyn Fn(&str, u64, u64) + Send + Sync>;
+
 #[derive(Clone)]
 struct Hand {
     store: Store,
     clock: Clock,
     range: Arc<Current<Range>>,
+    tally: Tally,
     stop: Arc<AtomicBool>,
 }
 
@@ -69,10 +73,11 @@ impl Worker {
         rules: Arc<RulesInForce>,
         eservices: Vec<(EserviceId, EService)>,
         bell: Bell,
+        tally: Tally,
     ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let range = Arc::new(Current::new(Range { eservices, rules }));
-        let hand = Hand { store, clock, range: Arc::clone(&range), stop: Arc::clone(&stop) };
+        let hand = Hand { store, clock, range: Arc::clone(&range), tally, stop: Arc::clone(&stop) };
         Self { task: tokio::spawn(hand.work(bell.clone())), stop, bell, range }
     }
 
@@ -157,7 +162,13 @@ impl Hand {
         let tools = Tools { store: &self.store, clock: &self.clock, rules, stop: &stop };
         let done = run::run(&tools, eservice, job);
         let (outcome, taken) = match &done {
-            Ok(Some(summary)) => (Outcome::Done, summary.records.saturating_sub(summary.refused)),
+            Ok(Some(summary)) => {
+                let taken = summary.records.saturating_sub(summary.refused);
+                if job.stato == Stato::Pubblicazione {
+                    (self.tally)(&eservice.name, taken, summary.refused);
+                }
+                (Outcome::Done, taken)
+            }
             Ok(None) => return,
             Err(error) => {
                 if !matches!(error, RunError::Import(ImportError::Stopped)) {

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use diesel::dsl::{min, sql};
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use diesel::upsert::excluded;
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -306,6 +308,8 @@ pub(super) fn waiting(
 /// How a feed stands with INPS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
+    /// All of its flows.
+    pub flussi: u64,
     /// Flows that INPS has taken.
     pub taken: u64,
     /// Flows that wait for it.
@@ -313,12 +317,14 @@ pub struct Standing {
     /// Of these, payments of A1.04 of more than fifteen days ago, and periodic benefits that began more than three months
     /// ago. What was published at once counts until all of it is taken.
     pub late: [u64; 2],
+    /// Of either kind, the last day on which the first of those that wait is not late.
+    pub due: [Option<Day>; 2],
     /// Our flows by the outcome in force, by its name in the contract.
     pub esiti: BTreeMap<String, u64>,
 }
 
 /// How a feed stands when INPS has its flows up to `position` and it is `today`.
-pub(super) fn standing(
+pub(crate) fn standing(
     connection: &mut AnyConnection,
     eservice: EserviceId,
     position: i64,
@@ -327,23 +333,38 @@ pub(super) fn standing(
     let id = eservice.get();
     let taken = up_to(connection, eservice, position)?;
     let waiting = waiting(connection, eservice, position)?;
-    let mut late = [0, 0];
-    for (tipo, count) in [A1_04, PERIODICA].into_iter().zip(&mut late) {
-        let rows: Vec<i64> = scadenza::table
-            .filter(scadenza::eservice_id.eq(id))
-            .filter(scadenza::ts.gt(position))
-            .filter(scadenza::tipo.eq(tipo))
-            .filter(scadenza::giorno.lt(today.number()))
-            .select(scadenza::flussi)
+    let (mut late, mut due) = ([0, 0], [None, None]);
+    if waiting > 0 {
+        let open = || scadenza::table.filter(scadenza::eservice_id.eq(id)).filter(scadenza::ts.gt(position));
+        let sum = sql::<BigInt>("CAST(sum(flussi) AS BIGINT)");
+        let passed = open().filter(scadenza::giorno.lt(today.number()));
+        let sums: Vec<(i16, i64)> =
+            passed.group_by(scadenza::tipo).select((scadenza::tipo, sum)).load(connection)?;
+        let first: Vec<(i16, Option<i32>)> = open()
+            .group_by(scadenza::tipo)
+            .select((scadenza::tipo, min(scadenza::giorno)))
             .load(connection)?;
-        *count = figure(rows.iter().sum());
+        for (place, kind) in [A1_04, PERIODICA].into_iter().enumerate() {
+            let sum = sums.iter().find(|(tipo, _)| *tipo == kind).map_or(0, |(_, flussi)| *flussi);
+            let day = first.iter().find(|(tipo, _)| *tipo == kind).and_then(|(_, giorno)| *giorno);
+            if let (Some(late), Some(due)) = (late.get_mut(place), due.get_mut(place)) {
+                (*late, *due) = (figure(sum), day.and_then(Day::from_number));
+            }
+        }
     }
     let esiti: Vec<(String, i64)> = esito_riepilogo::table
         .filter(esito_riepilogo::eservice_id.eq(id))
         .select((esito_riepilogo::codice_esito, esito_riepilogo::flussi))
         .load(connection)?;
     let esiti = esiti.into_iter().map(|(codice, flussi)| (codice, figure(flussi))).collect();
-    Ok(Standing { taken: figure(taken), waiting, late, esiti })
+    Ok(Standing {
+        flussi: figure(total(connection, eservice)?),
+        taken: figure(taken),
+        waiting,
+        late,
+        due,
+        esiti,
+    })
 }
 
 fn figure(count: i64) -> u64 {

@@ -150,6 +150,21 @@ impl Store {
         }
     }
 
+    /// The e-services of these names, in their order. Those that the database does not know yet are made known to it in
+    /// one transaction, so that hundreds cost one wait for the disk.
+    pub fn register_eservices(&self, names: &[&str]) -> Result<Vec<EserviceId>, StoreError> {
+        let mut known = self.read(sequencer::all)?;
+        if names.iter().any(|name| !known.contains_key(*name)) {
+            known = self.write(|connection| {
+                for name in names.iter().filter(|name| !known.contains_key(**name)) {
+                    sequencer::register(connection, name)?;
+                }
+                sequencer::all(connection)
+            })?;
+        }
+        Ok(names.iter().filter_map(|name| known.get(*name).copied()).collect())
+    }
+
     /// The e-service of that name, if the database knows it.
     pub fn find_eservice(&self, name: &str) -> Result<Option<EserviceId>, StoreError> {
         self.read(|connection| sequencer::find(connection, name))

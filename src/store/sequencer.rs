@@ -20,6 +20,7 @@
 //! On PostgreSQL the lock is `FOR NO KEY UPDATE`, which lets foreign keys to the row be checked meanwhile. On SQLite
 //! the transaction itself is the lock.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 
@@ -59,6 +60,12 @@ pub(super) fn register(connection: &mut AnyConnection, name: &str) -> Result<Ese
             .execute(inner)?;
         Ok(EserviceId(id))
     })
+}
+
+/// Every e-service that was ever registered, by its name.
+pub(super) fn all(connection: &mut AnyConnection) -> Result<BTreeMap<String, EserviceId>, StoreError> {
+    let rows: Vec<(String, i64)> = eservice::table.select((eservice::name, eservice::id)).load(connection)?;
+    Ok(rows.into_iter().map(|(name, id)| (name, EserviceId(id))).collect())
 }
 
 /// The e-service of that name, if it was ever registered.

@@ -37,6 +37,8 @@ pub struct Answer {
     pub refused: bool,
     /// How many records it speaks of.
     pub records: u32,
+    /// How many of them were taken and refused just then: none by a request that comes again.
+    pub judged: (u64, u64),
     /// JSON: `{"records": […]}` for a batch, the record's object for one.
     pub body: String,
 }
@@ -74,12 +76,17 @@ impl Answer {
         Self {
             refused: false,
             records: u32::try_from(records.len()).unwrap_or(u32::MAX),
+            judged: done.iter().fold((0, 0), |(taken, refused), one| {
+                if one.taken.is_refused() { (taken, refused + 1) } else { (taken + 1, refused) }
+            }),
             body: json!({ "records": records }).to_string(),
         }
     }
 
     pub(super) fn of_one(done: &Done) -> Self {
-        Self { refused: done.taken.is_refused(), records: 1, body: json!(done.answer()).to_string() }
+        let refused = done.taken.is_refused();
+        let judged = if refused { (0, 1) } else { (1, 0) };
+        Self { refused, records: 1, judged, body: json!(done.answer()).to_string() }
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) fn find(
         None => Earlier::None,
         Some((digest, refused, records, body)) if digest == idempotency.digest => {
             let records = u32::try_from(records).unwrap_or_default();
-            Earlier::Same(Answer { refused: refused != 0, records, body })
+            Earlier::Same(Answer { refused: refused != 0, records, judged: (0, 0), body })
         }
         Some(_) => Earlier::Other,
     })

@@ -15,6 +15,7 @@ use waas_comuni::staff::Role::Operatore;
 use waas_comuni::staff::Scope;
 use waas_comuni::store::{AnyConnection, Store};
 
+use crate::metrics::metric;
 use crate::support::app::{Answer, App};
 use crate::support::command::Place;
 use crate::support::database::{Backend, TestDatabase, on_both_databases};
@@ -117,7 +118,7 @@ on_both_databases! {
         let place = Place::new(database);
         let app = App::start(database);
         let anna = app.signed_in("anna", &[Operatore]);
-        let mut known = 0;
+        let (mut known, mut refused) = (0, 0);
         let misto = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/samples/misto.csv");
         let mut files = vec![("dieci.csv", mixed(), [10, 6, 0, 0, 0, 4])];
         if let Ok(text) = std::fs::read_to_string(misto) {
@@ -148,10 +149,16 @@ on_both_databases! {
             assert_eq!(figures(&outcome), expected);
             assert!(outcome.contains("Le prestazioni sono pubblicate"), "{outcome}");
             known += usize::try_from(expected[1]).unwrap();
+            refused += expected[5];
             assert_eq!(published(&app), known);
             assert_eq!(anna.get(&format!("{path}/rapporto.csv")).body, file("r.csv"));
         }
         assert_eq!(count(&app.store, "caricamento_parte"), 0, "no file stays behind");
+        let counted = |result: &str| {
+            let name = format!("waas_comuni_import_records_total{{eservice=\"prova\",result=\"{result}\"}}");
+            metric(&app, &name).unwrap().to_string()
+        };
+        assert_eq!([counted("taken"), counted("refused")], [known.to_string(), refused.to_string()]);
 
         let again = load(&anna, "dieci.csv", &mixed().replace("B-1;2025-03-15;600.00", "B-1;2025-03-15;601.00"));
         assert_eq!(figures(&settled(&anna, &again)), [10, 0, 1, 5, 0, 4]);

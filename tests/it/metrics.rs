@@ -2,10 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use serde_json::json;
+use waas_comuni::call_log::seal::note::SigningKey;
+use waas_comuni::clock::Clock;
 use waas_comuni::config::Environment;
 
+use crate::cruscotto::JANUARY;
 use crate::support::app::App;
 use crate::support::database::{Backend, TestDatabase, on_both_databases};
 use crate::support::records::mensa;
@@ -53,6 +58,10 @@ on_both_databases! {
             ("waas_comuni_esiti_total{eservice=\"prova\",codice=\"OK\"}", 2.0),
             ("waas_comuni_esiti_total{eservice=\"prova\",codice=\"RICHIESTA_INVALIDA\"}", 1.0),
             ("waas_comuni_feed_gaps{eservice=\"prova\"}", 0.0),
+            ("waas_comuni_feed_flows_total{eservice=\"prova\"}", 3.0),
+            ("waas_comuni_feed_waiting_flows{eservice=\"prova\"}", 1.0),
+            ("waas_comuni_flows_judged{eservice=\"prova\",codice=\"OK\"}", 2.0),
+            ("waas_comuni_flows_judged{eservice=\"prova\",codice=\"RICHIESTA_INVALIDA\"}", 0.0),
             ("waas_comuni_call_log_entries_total{eservice=\"prova\"}", 3.0),
             ("waas_comuni_call_duration_seconds_count{operation=\"flussi\"}", 2.0),
         ];
@@ -68,6 +77,48 @@ on_both_databases! {
         assert!(of("waas_comuni_last_pull_timestamp_seconds") > 1.7e9, "{text}");
         let age = of("waas_comuni_issuer_keys_age_seconds");
         assert!((0.0..60.0).contains(&age), "{text}");
+    }
+}
+
+/// The value of a metric with these labels, if it is there.
+pub(crate) fn metric(app: &App, name: &str) -> Option<f64> {
+    metrics(app).1.get(name).copied()
+}
+
+on_both_databases! {
+    fn what_is_late_is_told_before_it_is(database) {
+        // Meals that began on 1 September 2020 are due within three months.
+        let november = "2020-11-15T12:00:00Z".parse::<jiff::Timestamp>().unwrap().as_millisecond();
+        let millis = Arc::new(AtomicI64::new(november));
+        let app = App::start_at(database, Clock::Manual(Arc::clone(&millis)), |_| {});
+        let [late, due] = ["flows_late", "flows_due_timestamp_seconds"]
+            .map(|name| format!("waas_comuni_{name}{{eservice=\"prova\",scadenza=\"periodica\"}}"));
+        let told = || (metric(&app, &late), metric(&app, &due));
+        let end = "2020-12-01T23:00:00Z".parse::<jiff::Timestamp>().unwrap().as_duration().as_secs_f64();
+        assert_eq!(told(), (Some(0.0), None));
+        app.publish(&[mensa("2020/1", 8000), mensa("2020/2", 8000)]);
+        assert_eq!(told(), (Some(0.0), Some(end)));
+        millis.store(JANUARY, Ordering::SeqCst);
+        assert_eq!(told(), (Some(2.0), Some(end)));
+        let a1_04 = "waas_comuni_flows_late{eservice=\"prova\",scadenza=\"a1_04\"}";
+        assert_eq!(metric(&app, a1_04), Some(0.0));
+        assert_eq!(app.get("/flussi?since=0").flussi().len(), 2);
+        assert_eq!(told(), (Some(0.0), None));
+    }
+
+    fn what_is_signed_is_told(database) {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("checkpoint.pem");
+        SigningKey::generate(&key).unwrap();
+        let app = App::start_with(database, |config| config.call_log.checkpoint_key = Some(key));
+        let signed = "waas_comuni_checkpoint_entries{eservice=\"prova\"}";
+        assert_eq!(metric(&app, signed), None);
+        assert_eq!(app.get("/flussi?since=0").status, 200);
+        // A reload signs what there is, as a stop does.
+        app.reload(|_| {}).unwrap();
+        assert_eq!(metric(&app, signed), Some(1.0));
+        let instant = metric(&app, "waas_comuni_checkpoint_timestamp_seconds{eservice=\"prova\"}").unwrap();
+        assert!(instant > 1.7e9, "{instant}");
     }
 }
 

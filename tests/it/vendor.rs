@@ -8,6 +8,7 @@ use waas_comuni::config;
 use waas_comuni::vendor::keys;
 
 use crate::json::{borsa, minore};
+use crate::metrics::metric;
 use crate::support::app::{Answer, App};
 use crate::support::command::Place;
 use crate::support::database::{Backend, TestDatabase, on_both_databases};
@@ -186,6 +187,10 @@ on_both_databases! {
         let wrong = [("Idempotency-Key", "richiesta-3")];
         let refused = [vendor.call("PUT", &path, &wrong, "{}"), vendor.call("PUT", &path, &wrong, "{}")];
         assert!(refused.iter().all(|answer| answer.status == 422), "{refused:?}");
+        for result in ["taken", "refused"] {
+            let counted = format!("waas_comuni_import_records_total{{eservice=\"prova\",result=\"{result}\"}}");
+            assert_eq!(metric(&app, &counted), Some(3.0), "what is repeated is not counted again");
+        }
         for bad in ["", "con spazio", &"x".repeat(129)] {
             vendor.call("POST", "/prestazioni", &[("Idempotency-Key", bad)], &body).problem(400);
         }

@@ -1,9 +1,10 @@
 //! `GET /metrics` on the back-office listener, for Prometheus: what an operator must not miss.
 //!
 //! Here: what this process counted since it started. What is the case at the moment of the request is measured in
-//! [`state`]. `docs/metriche.md` lists both. No personal datum and no token is a label.
+//! [`state`]. `docs/metrics.md` lists both. No personal datum and no token is a label.
 
 mod counts;
+mod feed;
 mod state;
 
 use std::time::Duration;
@@ -68,6 +69,10 @@ impl Metrics {
                 "calls turned away because there were too many at once"
             );
             describe_counter!("waas_comuni_flows_served_total", "flows that left in answers");
+            describe_counter!(
+                "waas_comuni_import_records_total",
+                "records of files that staff loaded and of vendors' requests, by what became of them"
+            );
             describe_counter!("waas_comuni_esiti_total", "outcomes taken from INPS, by their code");
             describe_histogram!("waas_comuni_call_duration_seconds", "time to answer, by operation");
             describe_counter!(
@@ -111,6 +116,17 @@ impl Metrics {
             for (code, count) in &taken.by_code {
                 counter!("waas_comuni_esiti_total", "eservice" => eservice.to_owned(), "codice" => code.clone())
                     .increment(u64::try_from(*count).unwrap_or_default());
+            }
+        });
+    }
+
+    /// Records that came in a file or a request and were taken, and those that were refused.
+    pub(super) fn imported(&self, eservice: &str, taken: u64, refused: u64) {
+        with_local_recorder(&self.0, || {
+            for (result, records) in [("taken", taken), ("refused", refused)] {
+                let eservice = eservice.to_owned();
+                counter!("waas_comuni_import_records_total", "eservice" => eservice, "result" => result)
+                    .increment(records);
             }
         });
     }
