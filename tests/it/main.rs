@@ -42,6 +42,7 @@ mod installation;
 mod json;
 mod limits;
 mod links;
+mod many;
 mod metrics;
 mod overload;
 mod pagine;
