@@ -10,7 +10,7 @@ use clap::Parser;
 
 use super::{CliError, config_check};
 use crate::config::template::{self, Deployment, EService};
-use crate::config::{self, DEFAULT_FILE, Ente, Environment, check};
+use crate::config::{self, DEFAULT_FILE, Ente, Environment, check, is_belfiore};
 
 /// Write a commented configuration.
 ///
@@ -21,6 +21,8 @@ use crate::config::{self, DEFAULT_FILE, Ente, Environment, check};
   waas-comuni config init
   waas-comuni config init --environment collaudo --codice H501 --denominazione 'Comune di Roma' \\
       --cf-operatore RSSMRA80A01H501U --public-url https://waas.comune.example.it --trusted-proxy 127.0.0.1
+  waas-comuni config init --environment collaudo --codice AMB12 --denominazione 'ATS Alta Valle' --sede H501 \\
+      --delegante 'A944=Comune di Bologna' --cf-operatore RSSMRA80A01H501U --public-url https://waas.ats.example.it
   waas-comuni config init --add --environment produzione --producer-id 6a…")]
 pub(super) struct Init {
     /// Where to write it.
@@ -44,9 +46,13 @@ pub(super) struct Init {
     /// Name of the ente, as INPS reads it in every flow.
     #[arg(long, value_name = "NAME")]
     denominazione: Option<String>,
-    /// Belfiore code of its legal seat; as the code unless given.
+    /// Belfiore code of its legal seat; as the code unless given, which is needed where the code is another.
     #[arg(long, value_name = "CODE")]
     sede: Option<String>,
+    /// A Comune that delegates the ente, an ATS or a consortium, to transmit its own benefits: Belfiore code and name.
+    /// May be repeated.
+    #[arg(long = "delegante", value_name = "CODE=NAME", value_parser = delegante)]
+    deleganti: Vec<(String, String)>,
     /// Fiscal code of the operator who answers for what is sent.
     #[arg(long, value_name = "CODE")]
     cf_operatore: Option<String>,
@@ -125,12 +131,12 @@ impl Init {
             // What cannot be read as a configuration is not written to.
             let existing = config::load(Some(&file), [])?;
             let before = std::fs::read_to_string(&file)?;
-            let first = existing.eservice.first().and_then(|eservice| eservice.ente.first());
-            let eservice = self.eservice(&questions, first)?;
+            let enti = existing.eservice.first().map(|eservice| eservice.ente.as_slice());
+            let eservice = self.eservice(&questions, enti.unwrap_or_default())?;
             format!("{}\n\n\n{}", before.trim_end(), template::section_of(&eservice)?)
         } else {
             let public_url = self.public_url.clone();
-            let eservice = self.eservice(&questions, None)?;
+            let eservice = self.eservice(&questions, &[])?;
             let deployment = self.deployment(&questions, public_url, eservice.environment)?;
             template::file(&deployment, &eservice)?
         };
@@ -153,14 +159,17 @@ impl Init {
         let of_ente = of_ente.into_iter().filter(|(_, given)| given.is_none() && !self.add);
         let public_url =
             self.public_url.is_none() && !self.add && self.environment != Some(Environment::Locale);
+        let sede = self.sede.is_none() && self.codice.as_deref().is_some_and(|code| !is_belfiore(code));
         (self.environment.is_none().then_some("--environment").into_iter())
             .chain(of_ente.map(|(option, _)| option))
+            .chain(sede.then_some("--sede"))
             .chain(public_url.then_some("--public-url"))
             .collect()
     }
 
-    /// The e-service; `first` is the ente that the file has already.
-    fn eservice(&self, questions: &Questions, first: Option<&Ente>) -> Result<EService, CliError> {
+    /// The e-service; `known` are the enti that the file has already.
+    fn eservice(&self, questions: &Questions, known: &[Ente]) -> Result<EService, CliError> {
+        let first = known.first();
         let environment = match self.environment {
             Some(environment) => environment,
             None => questions.environment()?,
@@ -169,21 +178,35 @@ impl Init {
         let codice = questions.needed(
             "--codice",
             self.codice.clone().or_else(|| of_first(|ente| &ente.codice)),
-            "Code of the ente (Belfiore for a Comune, such as H501)",
+            "Code of the ente (Belfiore for a Comune, such as H501; for an ATS or a consortium what INPS gave it)",
         )?;
+        let implied = is_belfiore(&codice).then(|| codice.clone());
+        let sede = self.sede.clone().or_else(|| of_first(|ente| &ente.sede)).or(implied);
         let ente = Ente {
             denominazione: questions.needed(
                 "--denominazione",
                 self.denominazione.clone().or_else(|| of_first(|ente| &ente.denominazione)),
                 "Its name, as INPS reads it (such as Comune di Roma)",
             )?,
-            sede: self.sede.clone().or_else(|| of_first(|ente| &ente.sede)).unwrap_or_else(|| codice.clone()),
+            sede: questions.needed("--sede", sede, "Belfiore code of its legal seat")?,
             cf_operatore: questions.needed(
                 "--cf-operatore",
                 self.cf_operatore.clone().or_else(|| of_first(|ente| &ente.cf_operatore)),
                 "Fiscal code of the operator who answers for what is sent",
             )?,
             codice,
+        };
+        let comune = |(codice, denominazione): &(String, String)| Ente {
+            codice: codice.clone(),
+            denominazione: denominazione.clone(),
+            sede: codice.clone(),
+            cf_operatore: ente.cf_operatore.clone(),
+        };
+        let deleganti = match self.deleganti.as_slice() {
+            [] if first.is_some_and(|first| first.codice == ente.codice) => {
+                known.iter().skip(1).cloned().collect()
+            }
+            given => given.iter().map(comune).collect(),
         };
         let local = environment == Environment::Locale;
         let id = |given: &Option<String>, question: &str| {
@@ -211,6 +234,9 @@ impl Init {
             consumer_ids: one_or_more(&self.consumer_ids, consumer),
             contact_email: self.contact_email.clone(),
             terms_url: self.terms_url.clone(),
+            codice_ente_pattern: (!is_belfiore(&ente.codice))
+                .then(|| format!("^({}|[A-Z][0-9]{{3}})$", regex::escape(&ente.codice))),
+            deleganti,
             local_issuer: local.then(|| (self.issuer.clone(), self.jwks_url.clone())),
             ente,
         })
@@ -244,6 +270,16 @@ impl Init {
 impl From<toml_edit::TomlError> for CliError {
     fn from(error: toml_edit::TomlError) -> Self {
         Self::Failed(error.to_string())
+    }
+}
+
+/// A Comune, as `--delegante` names it.
+fn delegante(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((code, name)) if is_belfiore(code) && !name.trim().is_empty() => {
+            Ok((code.to_owned(), name.trim().to_owned()))
+        }
+        _ => Err("write the Belfiore code and the name, for example \"H501=Comune di Roma\"".to_owned()),
     }
 }
 

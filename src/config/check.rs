@@ -3,6 +3,7 @@
 //! Findings about the configuration and the files of keys and secrets that it names. What only a running deployment can tell (is the database there, are the
 //! keys fresh) is not judged here.
 
+mod enti;
 mod tracing;
 
 use std::collections::HashSet;
@@ -95,6 +96,7 @@ pub fn check(config: &Config) -> Vec<Finding> {
         }
         check_eservice(&section, eservice, config, &mut findings);
     }
+    enti::check_together(config, &mut findings);
     tracing::check(config, &mut findings);
     findings
 }
@@ -353,7 +355,7 @@ fn check_eservice(section: &str, eservice: &EService, config: &Config, findings:
     }
     check_keys(section, eservice, config, findings);
     check_ids(section, eservice, findings);
-    check_enti(section, eservice, findings);
+    enti::check(section, eservice, findings);
 }
 
 fn check_keys(section: &str, eservice: &EService, config: &Config, findings: &mut Vec<Finding>) {
@@ -458,55 +460,6 @@ fn check_ids(section: &str, eservice: &EService, findings: &mut Vec<Finding>) {
         } else {
             Finding::wrong(key("consumer_ids"), message, remedy)
         });
-    }
-}
-
-/// Characters of an ente's code: with kind, day and number it must fit the 50 of a flow's name.
-const LONGEST_CODE: usize = 27;
-
-fn check_enti(section: &str, eservice: &EService, findings: &mut Vec<Finding>) {
-    if eservice.ente.is_empty() {
-        findings.push(Finding::wrong(
-            format!("{section}.ente"),
-            "no ente is named, so no benefit could be published",
-            "add an [[eservice.ente]] section",
-        ));
-    }
-    let pattern = regex::Regex::new(&eservice.codice_ente_pattern).ok();
-    let mut codes = HashSet::new();
-    for (index, ente) in eservice.ente.iter().enumerate() {
-        let key = |name: &str| format!("{section}.ente[{index}].{name}");
-        if pattern.as_ref().is_some_and(|pattern| !pattern.is_match(&ente.codice)) {
-            findings.push(Finding::wrong(
-                key("codice"),
-                format!("{:?} does not match codice_ente_pattern", ente.codice),
-                "write the Belfiore code, or set codice_ente_pattern for an ATS or a consortium",
-            ));
-        }
-        if ente.codice.chars().count() > LONGEST_CODE {
-            findings.push(Finding::wrong(
-                key("codice"),
-                format!("{:?} is too long for the name of a flow", ente.codice),
-                format!("write a code of at most {LONGEST_CODE} characters"),
-            ));
-        }
-        if !codes.insert(ente.codice.as_str()) {
-            findings.push(Finding::wrong(
-                key("codice"),
-                format!("{:?} is named twice", ente.codice),
-                "keep one section for each ente",
-            ));
-        }
-        let flow_ente = ente.erogatore();
-        if let Err(names) = flow_ente {
-            findings.extend(names.into_iter().map(|name| {
-                Finding::wrong(
-                    key(name),
-                    "no flow can carry it: the schema refuses it",
-                    "write a code of 1–32 characters, a name of 1–100, a seat of 4, a fiscal code of 16",
-                )
-            }));
-        }
     }
 }
 

@@ -393,6 +393,13 @@ fn hundred() -> u32 {
 /// The form of a Belfiore code.
 pub const BELFIORE_PATTERN: &str = "^[A-Z][0-9]{3}$";
 
+/// Whether `code` has the form of a Belfiore code.
+#[must_use]
+pub fn is_belfiore(code: &str) -> bool {
+    matches!(code.as_bytes(), [letter, digits @ ..]
+        if letter.is_ascii_uppercase() && digits.len() == 3 && digits.iter().all(u8::is_ascii_digit))
+}
+
 fn belfiore_pattern() -> String {
     BELFIORE_PATTERN.to_owned()
 }

@@ -31,7 +31,7 @@ pub struct Deployment {
     pub checkpoint_key: Option<String>,
 }
 
-/// One e-service and the first ente that transmits through it.
+/// One e-service and the enti that transmit through it.
 #[derive(Clone, Debug)]
 pub struct EService {
     /// How commands and logs call it.
@@ -54,8 +54,12 @@ pub struct EService {
     pub terms_url: Option<String>,
     /// Issuer and address of the keys, where the environment implies none.
     pub local_issuer: Option<(String, String)>,
+    /// What an ente's code must look like, where it is no Belfiore code.
+    pub codice_ente_pattern: Option<String>,
     /// The ente.
     pub ente: super::Ente,
+    /// The Comuni that delegate it to transmit their own benefits.
+    pub deleganti: Vec<super::Ente>,
 }
 
 /// A whole file.
@@ -67,6 +71,7 @@ pub fn file(deployment: &Deployment, eservice: &EService) -> Result<String, Toml
         ("checkpoint_key", deployment.checkpoint_key.as_ref().map(Value::from)),
         ("issuer", issuer),
         ("jwks_url", jwks_url),
+        ("codice_ente_pattern", eservice.codice_ente_pattern.as_ref().map(Value::from)),
     ])?;
     edit(&mut document, "database", |database| {
         if deployment.database_url_file.is_some() {
@@ -97,7 +102,11 @@ pub fn file(deployment: &Deployment, eservice: &EService) -> Result<String, Toml
 /// The section of one more e-service, to stand at the end of a file.
 pub fn section_of(eservice: &EService) -> Result<String, TomlError> {
     let [issuer, jwks_url] = local_issuer(eservice);
-    let mut document = example(&[("issuer", issuer), ("jwks_url", jwks_url)])?;
+    let mut document = example(&[
+        ("issuer", issuer),
+        ("jwks_url", jwks_url),
+        ("codice_ente_pattern", eservice.codice_ente_pattern.as_ref().map(Value::from)),
+    ])?;
     document.retain(|key, _| key == "eservice");
     fill(&mut document, eservice);
     let text = finish(&document);
@@ -137,13 +146,29 @@ fn fill(document: &mut DocumentMut, eservice: &EService) {
         set_all(table, "consumer_ids", &eservice.consumer_ids);
         set(table, "contact_email", eservice.contact_email.as_deref());
         set(table, "terms_url", eservice.terms_url.as_deref());
-        edit_first(table, "ente", |ente| {
-            set(ente, "codice", Some(&eservice.ente.codice));
-            set(ente, "denominazione", Some(&eservice.ente.denominazione));
-            set(ente, "sede", Some(&eservice.ente.sede));
-            set(ente, "cf_operatore", Some(&eservice.ente.cf_operatore));
-        });
+        edit_first(table, "ente", |ente| fill_ente(ente, &eservice.ente));
+        if let Some(enti) = table.get_mut("ente").and_then(Item::as_array_of_tables_mut) {
+            for delegante in &eservice.deleganti {
+                let mut ente = Table::new();
+                for key in ENTE {
+                    ente.insert(key, value(UNKNOWN));
+                }
+                fill_ente(&mut ente, delegante);
+                enti.push(ente);
+            }
+        }
     });
+}
+
+/// The keys of an ente.
+const ENTE: [&str; 4] = ["codice", "denominazione", "sede", "cf_operatore"];
+
+fn fill_ente(table: &mut Table, ente: &super::Ente) {
+    for (key, text) in
+        ENTE.into_iter().zip([&ente.codice, &ente.denominazione, &ente.sede, &ente.cf_operatore])
+    {
+        set(table, key, Some(text));
+    }
 }
 
 fn list(texts: &[String]) -> Option<Value> {

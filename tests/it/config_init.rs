@@ -213,3 +213,43 @@ fn on_a_terminal_it_asks() {
     assert_eq!(config.eservice[0].consumer_ids, [IDS[7]]);
     assert_eq!(config.eservice[0].eservice_id, None);
 }
+
+#[test]
+fn an_ats_has_a_code_of_its_own_and_comuni_that_delegate_it() {
+    let folder = TempDir::new().unwrap();
+    let ats =
+        ["--codice", "AMB.12", "--denominazione", "ATS Alta Valle", "--cf-operatore", "RSSMRA80A01H501U"];
+    let place = ["--environment", "collaudo", "--public-url", "https://waas.ats.example.it"];
+    let without = init(&folder, &[&ats[..], &place].concat());
+    assert_eq!(without.status.code(), Some(2));
+    assert!(String::from_utf8(without.stderr).unwrap().contains("--sede"), "its seat is not its code");
+    for wrong in ["A944", "AMB=Comune", "A944="] {
+        let refused = init(&folder, &[&ats[..], &place, &["--sede", "H501", "--delegante", wrong]].concat());
+        assert!(String::from_utf8(refused.stderr).unwrap().contains("H501=Comune di Roma"), "{wrong}");
+    }
+    let comuni = ["--sede", "H501", "--delegante", "A944=Comune di Bologna", "--delegante", "F205=Milano"];
+    let done = init(&folder, &[&ats[..], &place, &IDS, &comuni].concat());
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    let done = init(&folder, &[&["--add", "--environment", "produzione"][..], &IDS].concat());
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    let config = read(&folder.path().join("waas-comuni.toml"));
+    assert_eq!(wrong(&config), [""; 0]);
+    for eservice in &config.eservice {
+        assert_eq!(eservice.codice_ente_pattern, r"^(AMB\.12|[A-Z][0-9]{3})$");
+        let enti: Vec<_> =
+            eservice.ente.iter().map(|ente| (ente.codice.as_str(), ente.sede.as_str())).collect();
+        assert_eq!(enti, [("AMB.12", "H501"), ("A944", "A944"), ("F205", "F205")]);
+    }
+
+    // A Comune that transmits by itself as well would be sent twice.
+    let mut twice = config;
+    twice.eservice[1].ente[0].sede = "AMB1".to_owned();
+    let mut own = twice.eservice[1].clone();
+    (own.name, own.base_path) = ("bologna".to_owned(), "/bologna/v1".to_owned());
+    own.ente = vec![own.ente[1].clone()];
+    twice.eservice.push(own);
+    let risky: Vec<_> = check(&twice).into_iter().map(|finding| finding.key).collect();
+    for key in ["eservice[2].ente[0].codice", "eservice[1].ente[0].sede"] {
+        assert!(risky.iter().any(|one| one == key), "{risky:?}");
+    }
+}

@@ -14,6 +14,7 @@
 mod actions;
 mod api;
 mod append_only;
+mod ats;
 mod audit;
 mod backup;
 mod benefits;

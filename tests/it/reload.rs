@@ -16,6 +16,7 @@ use waas_comuni::registry::Registry;
 use waas_comuni::siuss::rules::Level;
 use waas_comuni::staff::Role::{Amministratore, Operatore};
 
+use crate::many::Calm;
 use crate::serving::{Server, certify, eventually, shown_name, signal, voucher};
 use crate::support::app::{self, App};
 use crate::support::command::Place;
@@ -69,53 +70,55 @@ on_both_databases! {
                     said.lock().unwrap().push_str(&std::mem::take(&mut line));
                 }
             });
-            // It ends them also when an assertion fails.
-            let stopped = Stop(done, &child);
-            for client in 0..4 {
-                let token = &token;
-                scope.spawn(move || {
-                    let agent = ureq::Agent::new_with_defaults();
-                    while !done.load(Ordering::Relaxed) {
-                        let url = format!("http://{api}/waas/v1/flussi?since={client}&limit=20");
-                        let request = agent.get(url).header("Authorization", format!("Bearer {token}"));
-                        let mut answer = request.call().expect("a pull is answered");
-                        let page = answer.body_mut().read_to_string().expect("to its end");
-                        assert_eq!(page.matches("id_flusso").count(), 20, "{page}");
-                        pulled.fetch_add(1, Ordering::Relaxed);
-                    }
-                });
-            }
-            let turn = |config: &str, taken: &dyn Fn() -> bool| {
-                let before = pulled.load(Ordering::Relaxed);
-                std::fs::write(&path, config).unwrap();
-                signal(&child, "HUP");
-                eventually(taken);
-                eventually(|| pulled.load(Ordering::Relaxed) > before + 20);
-            };
-            assert_eq!(flussi("altro").0, 404);
-            let another = with_another(&config);
-            turn(&another, &|| flussi("altro").0 == 200);
-            let fewer = another.replace("daily_calls_total = 100000", "daily_calls_total = 90000");
-            turn(&fewer, &|| flussi("altro").1.as_deref() == Some("90000"));
-            let refused = "waas_comuni_config_reloads_total{result=\"refused\"}";
-            assert_eq!((metric(refused), metric("waas_comuni_config_last_reload_successful")), (None, Some(1.0)));
+            // The process ends when nobody pulls any more, and whatever fails.
+            let _stop = Stop(&child);
+            thread::scope(|scope| {
+                let _calm = Calm(done);
+                for client in 0..4 {
+                    let token = &token;
+                    scope.spawn(move || {
+                        let agent = ureq::Agent::new_with_defaults();
+                        while !done.load(Ordering::Relaxed) {
+                            let url = format!("http://{api}/waas/v1/flussi?since={client}&limit=20");
+                            let request = agent.get(url).header("Authorization", format!("Bearer {token}"));
+                            let mut answer = request.call().expect("a pull is answered");
+                            let page = answer.body_mut().read_to_string().expect("to its end");
+                            assert_eq!(page.matches("id_flusso").count(), 20, "{page}");
+                            pulled.fetch_add(1, Ordering::Relaxed);
+                        }
+                    });
+                }
+                let turn = |config: &str, taken: &dyn Fn() -> bool| {
+                    let before = pulled.load(Ordering::Relaxed);
+                    std::fs::write(&path, config).unwrap();
+                    signal(&child, "HUP");
+                    eventually(taken);
+                    eventually(|| pulled.load(Ordering::Relaxed) > before + 20);
+                };
+                assert_eq!(flussi("altro").0, 404);
+                let another = with_another(&config);
+                turn(&another, &|| flussi("altro").0 == 200);
+                let fewer = another.replace("daily_calls_total = 100000", "daily_calls_total = 90000");
+                turn(&fewer, &|| flussi("altro").1.as_deref() == Some("90000"));
+                let refused = "waas_comuni_config_reloads_total{result=\"refused\"}";
+                assert_eq!((metric(refused), metric("waas_comuni_config_last_reload_successful")), (None, Some(1.0)));
 
-            let broken = [
-                (another.replace("[database]", "[database"), "waas-comuni.toml"),
-                (another.replace("/altro/v1", "/waas/v1"), "base_path"),
-                (another.replace("127.0.0.1:0", "127.0.0.1:9"), "api.bind, back_office.bind"),
-            ];
-            for (count, (broken, key)) in (1_u32..).zip(&broken) {
-                turn(broken, &|| metric(refused) == Some(f64::from(count)));
-                assert_eq!(metric("waas_comuni_config_last_reload_successful"), Some(0.0));
-                eventually(|| said.lock().unwrap().contains("the one before stays in force"));
-                let said = std::mem::take(&mut *said.lock().unwrap());
-                assert!(said.contains(key), "{said}");
-                assert_eq!(flussi("altro").1.as_deref(), Some("90000"), "the one before stays in force");
-            }
-            turn(&config, &|| flussi("altro").0 == 404);
-            assert_eq!(metric("waas_comuni_config_last_reload_successful"), Some(1.0));
-            drop(stopped);
+                let broken = [
+                    (another.replace("[database]", "[database"), "waas-comuni.toml"),
+                    (another.replace("/altro/v1", "/waas/v1"), "base_path"),
+                    (another.replace("127.0.0.1:0", "127.0.0.1:9"), "api.bind, back_office.bind"),
+                ];
+                for (count, (broken, key)) in (1_u32..).zip(&broken) {
+                    turn(broken, &|| metric(refused) == Some(f64::from(count)));
+                    assert_eq!(metric("waas_comuni_config_last_reload_successful"), Some(0.0));
+                    eventually(|| said.lock().unwrap().contains("the one before stays in force"));
+                    let said = std::mem::take(&mut *said.lock().unwrap());
+                    assert!(said.contains(key), "{said}");
+                    assert_eq!(flussi("altro").1.as_deref(), Some("90000"), "the one before stays in force");
+                }
+                turn(&config, &|| flussi("altro").0 == 404);
+                assert_eq!(metric("waas_comuni_config_last_reload_successful"), Some(1.0));
+            });
         });
         assert!(child.wait().unwrap().success());
     }
@@ -168,13 +171,12 @@ on_both_databases! {
     }
 }
 
-/// Ends what runs in the background of a test, however the test ends.
-struct Stop<'a>(&'a AtomicBool, &'a Child);
+/// Ends a process, however its test ends.
+struct Stop<'a>(&'a Child);
 
 impl Drop for Stop<'_> {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-        signal(self.1, "TERM");
+        signal(self.0, "TERM");
     }
 }
 
