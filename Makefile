@@ -3,7 +3,7 @@
 BIN := target/debug/waas-comuni
 
 .DEFAULT_GOAL := help
-.PHONY: help demo assets test contract docs fuzz bench torture torture-without-sequencer lint upgrade-test dist dist-check image image-test
+.PHONY: help demo assets test contract docs manual fuzz bench torture torture-without-sequencer lint upgrade-test dist dist-check image image-test
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 34
@@ -28,6 +28,11 @@ contract: ## Run schemathesis alone against a server with made-up benefits
 
 docs: ## Write the pages of docs/ that are generated from the code
 	WAAS_WRITE_DOCS=1 cargo test --locked --test it the_page_of
+
+manual: ## Take the pictures of docs/manuale.md again, in a browser
+	@scripts/require.sh test
+	@scripts/assets.sh
+	WAAS_WRITE_MANUAL=1 cargo test --locked --test it the_story_of_each_role_on_sqlite
 
 bench: ## Measure: what the product costs beside what it is made of, on both databases; some minutes
 	@scripts/require.sh test

@@ -9,7 +9,7 @@ impl Walk {
         self.begin_with("paola.bianchi", password);
         assert_eq!(self.menu(), ["Cruscotto", "Registro"]);
         self.open("/registro");
-        self.shown("registro", "main");
+        self.shown("registro", "body");
         browser.find("summary").click();
         browser.send(&[("utente", ""), ("stato", "200")]);
         browser.find("details[open]");
@@ -19,7 +19,7 @@ impl Walk {
         browser.send(&[("codice", "CNTLCU15E09H501T")]);
         browser.find("table");
         assert!(!browser.url().contains("CNTLCU"), "a fiscal code stands in no address");
-        self.shown("registro-persona", "main");
+        self.shown("registro-persona", "main h2");
         // The pulls of the two flows of this person's benefit.
         let (name, ..) = &self.feed(0)[8];
         assert!(browser.text().contains(name));

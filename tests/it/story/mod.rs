@@ -3,7 +3,7 @@
 //! and verifies the log.
 //!
 //! The walk opens every page that there is, with scripts and without. Where `WAAS_WRITE_MANUAL` is set it also takes the
-//! pictures of the manual (`make manual`), always of the same size and at the same instant.
+//! pictures of the manual (`make manual`), always of the same width and at the same instant.
 
 mod administrator;
 mod auditor;
@@ -141,11 +141,13 @@ impl Walk {
     /// The same, and a picture for the manual with the element `top` at its upper edge.
     fn shown(&self, name: &str, top: &str) {
         self.at(name);
+        assert!(manual::pictures().contains(name), "docs/manuale.md does not show {name}");
         if self.telling == Telling::Judged && std::env::var_os("WAAS_WRITE_MANUAL").is_some() {
             self.browser.resize(manual::WIDTH);
             let folder = manual::folder();
             std::fs::create_dir_all(&folder).unwrap();
-            std::fs::write(folder.join(format!("{name}.png")), self.browser.part(top, manual::SIZE)).unwrap();
+            let picture = self.browser.part([top, "footer"], manual::SIZE);
+            std::fs::write(folder.join(format!("{name}.png")), picture).unwrap();
             self.browser.resize(DESKTOP);
         }
     }

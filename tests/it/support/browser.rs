@@ -30,6 +30,7 @@ pub(crate) struct Browser {
 pub(crate) struct Element<'a> {
     browser: &'a Browser,
     id: String,
+    selector: String,
 }
 
 impl Browser {
@@ -118,8 +119,32 @@ impl Browser {
         let found = found.as_array().unwrap().clone();
         found
             .into_iter()
-            .map(|one| Element { browser: self, id: one[ELEMENT].as_str().unwrap().to_owned() })
+            .map(|one| Element {
+                browser: self,
+                id: one[ELEMENT].as_str().unwrap().to_owned(),
+                selector: selector.to_owned(),
+            })
             .collect()
+    }
+
+    /// Waits until what the CSS selector finds says this; the page may change meanwhile.
+    pub(crate) fn until_says(&self, selector: &str, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        let says = |element: Element<'_>| {
+            let said = self.attempt("GET", &format!("/element/{}/text", element.id), &Value::Null);
+            said.is_ok_and(|said| said.as_str().unwrap().contains(text))
+        };
+        while !self.all(selector).into_iter().any(says) {
+            assert!(Instant::now() < deadline, "{selector} does not say {text}: {}", self.text());
+        }
+    }
+
+    /// Waits until the CSS selector finds nothing any more.
+    pub(crate) fn until_gone(&self, selector: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.all(selector).is_empty() {
+            assert!(Instant::now() < deadline, "{selector} is still on {}", self.url());
+        }
     }
 
     /// What the page says.
@@ -148,13 +173,14 @@ impl Browser {
         self.call("POST", "/execute/async", &json!({ "script": script, "args": [] }))
     }
 
-    /// A picture of a part of the page, so wide and high, with the element that the CSS selector finds at its upper edge.
-    pub(crate) fn part(&self, top: &str, (width, height): (u32, u32)) -> Vec<u8> {
-        let element = self.find(top);
-        let rect = element.call("GET", "/rect", &Value::Null);
-        // An element that begins the page has what is above it shown too.
-        let y = rect["y"].as_f64().unwrap();
-        let clip = json!({ "x": 0, "y": y.max(0.0), "width": width, "height": height, "scale": 1 });
+    /// A picture of a part of the page, so wide and at most so high, from the element `top` to the element `bottom`.
+    pub(crate) fn part(&self, [top, bottom]: [&str; 2], (width, most): (u32, u32)) -> Vec<u8> {
+        let [from, to] = [top, bottom].map(|selector| {
+            let rect = self.find(selector).call("GET", "/rect", &Value::Null);
+            rect["y"].as_f64().unwrap().floor()
+        });
+        let height = (to - from).min(f64::from(most));
+        let clip = json!({ "x": 0, "y": from, "width": width, "height": height, "scale": 1 });
         self.screenshot(&json!({ "captureBeyondViewport": true, "format": "png", "clip": clip }))
     }
 
@@ -222,6 +248,11 @@ impl Browser {
     }
 
     fn call(&self, method: &str, path: &str, body: &Value) -> Value {
+        self.attempt(method, path, body).unwrap_or_else(|refused| panic!("{method} {path} {body}: {refused}"))
+    }
+
+    /// What the driver answers, or why it does not.
+    fn attempt(&self, method: &str, path: &str, body: &Value) -> Result<Value, Value> {
         let url = format!("{}{path}", self.session);
         let answer = match method {
             "GET" => self.agent.get(&url).call(),
@@ -231,8 +262,8 @@ impl Browser {
         let mut answer = answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
         let text = answer.body_mut().with_config().limit(1 << 26).read_to_string().unwrap();
         let mut answer: Value = serde_json::from_str(&text).unwrap();
-        assert!(answer["value"].get("error").is_none(), "{method} {path} {body}: {text}");
-        answer["value"].take()
+        let value = answer["value"].take();
+        if value.get("error").is_some() { Err(value) } else { Ok(value) }
     }
 }
 
@@ -266,8 +297,18 @@ impl Element<'_> {
         self.call("GET", &format!("/attribute/{name}"), &Value::Null).as_str().map(str::to_owned)
     }
 
+    /// A page may give way to the next between finding an element and using it: then the next page's is meant.
     fn call(&self, method: &str, path: &str, body: &Value) -> Value {
-        self.browser.call(method, &format!("/element/{}{path}", self.id), body)
+        let mut id = self.id.clone();
+        loop {
+            match self.browser.attempt(method, &format!("/element/{id}{path}"), body) {
+                Ok(value) => return value,
+                Err(refused) if refused["error"] == "stale element reference" => {
+                    id = self.browser.find(&self.selector).id;
+                }
+                Err(refused) => panic!("{method} {path} of {}: {refused}", self.selector),
+            }
+        }
     }
 }
 
