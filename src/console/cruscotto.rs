@@ -44,6 +44,8 @@ struct Cruscotto {
 struct Stand {
     name: String,
     environment: &'static str,
+    /// Whether whoever is signed in sees all of it: flows and outcomes are counted for the whole e-service.
+    is_whole: bool,
     waiting: String,
     days: String,
     last: String,
@@ -78,7 +80,10 @@ async fn stand(visit: &Visit, served: &Served, place: usize) -> Result<Stand, Re
             Ok((progress(connection, id)?, last_checkpoint(connection, id)?, entries))
         })
         .await?;
-    let enti = visit.account()?.scope.enti(id).map(|enti| enti.into_iter().map(str::to_owned).collect());
+    let enti: Option<Vec<String>> =
+        visit.account()?.scope.enti(id).map(|enti| enti.into_iter().map(str::to_owned).collect());
+    let is_whole =
+        enti.as_ref().is_none_or(|enti| config.ente.iter().all(|ente| enti.contains(&ente.codice)));
     let until = riepilogo::mese(text::today(console.clock.now()));
     let from = riepilogo::after(until, 1 - MONTHS);
     let position = last.map_or(0, |last| last.position);
@@ -110,13 +115,14 @@ async fn stand(visit: &Visit, served: &Served, place: usize) -> Result<Stand, Re
     Ok(Stand {
         name: config.name.clone(),
         environment: environment(config.environment),
+        is_whole,
         waiting: text::number(standing.waiting),
         days,
         last: last.map_or_else(|| "mai".to_owned(), |last| text::instant(last.instant.as_millisecond())),
         taken: text::number(standing.taken),
         accepted: judged(true),
         refused: judged(false),
-        late: late(&standing),
+        late: if is_whole { late(&standing) } else { Vec::new() },
         keys: keys(served),
         integrity: match checkpoint {
             Some((instant, size)) => (

@@ -16,7 +16,7 @@ use super::{Console, Served};
 use crate::call_log::Actor;
 use crate::call_log::action::{Action, Kind, Way};
 use crate::staff::session::SessionId;
-use crate::staff::{Account, Roles};
+use crate::staff::{Account, Roles, Scope};
 use crate::store::EserviceId;
 
 /// Who asks.
@@ -92,8 +92,8 @@ impl Visit {
         self.console.eservices.iter().filter(may)
     }
 
-    /// What users and keys may be limited to: each e-service, and where it has several enti each of them. A value for a
-    /// form, a label, and what it means.
+    /// What users and keys may be limited to by whoever is signed in: each e-service, and where it has several enti each
+    /// of them, as far as they see all of it. A value for a form, a label, and what it means.
     pub(super) fn scopes(&self) -> Vec<(String, String, Limit)> {
         let mut scopes = Vec::new();
         for Served { id, config, .. } in self.eservices() {
@@ -106,6 +106,10 @@ impl Visit {
                 }));
             }
         }
+        let account = self.visitor.account.as_ref();
+        scopes.retain(|(.., limit)| {
+            account.is_some_and(|account| account.scope.covers(&Scope::new(vec![limit.clone()])))
+        });
         scopes
     }
 

@@ -137,13 +137,24 @@ impl Scope {
         of.map(|(_, ente)| ente.as_deref()).collect::<Option<Vec<_>>>().filter(|enti| !enti.is_empty())
     }
 
+    /// Whether whoever is limited so sees all that somebody limited to `other` does.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let covers = |(eservice, ente): &(EserviceId, Option<String>)| {
+            self.0.iter().any(|(one, own)| one == eservice && (own.is_none() || own == ente))
+        };
+        self.0.is_empty() || (!other.0.is_empty() && other.0.iter().all(covers))
+    }
+
     /// Whether it limits at all.
     #[must_use]
     pub fn is_limited(&self) -> bool {
         !self.0.is_empty()
     }
 
-    fn limits(&self) -> &[(EserviceId, Option<String>)] {
+    /// The e-services, and enti of them, to which it limits.
+    #[must_use]
+    pub fn limits(&self) -> &[(EserviceId, Option<String>)] {
         &self.0
     }
 }

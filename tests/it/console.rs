@@ -36,6 +36,8 @@ const TABLE: &[(&str, &str, &[Role])] = &[
     ("POST", "/prestazioni", &[Operatore]),
     ("GET", "/prestazioni/nuova", &[Operatore]),
     ("POST", "/prestazioni/nuova", &[Operatore]),
+    ("GET", "/prestazioni/nuovo-minore", &[Operatore]),
+    ("POST", "/prestazioni/nuovo-minore", &[Operatore]),
     ("POST", "/prestazioni/calcolo", &[Operatore]),
     ("GET", "/prestazioni/{eservice}/{id}/correzione", &[Operatore]),
     ("POST", "/prestazioni/{eservice}/{id}/correzione", &[Operatore]),
@@ -68,6 +70,8 @@ const TABLE: &[(&str, &str, &[Role])] = &[
     ("POST", "/amministrazione/chiavi/{nome}/revoca", &[Amministratore]),
     ("GET", "/amministrazione/utenti", &[Amministratore]),
     ("POST", "/amministrazione/utenti", &[Amministratore]),
+    ("GET", "/amministrazione/utenti/{nome}", &[Amministratore]),
+    ("POST", "/amministrazione/utenti/{nome}", &[Amministratore]),
     ("POST", "/amministrazione/utenti/{nome}/password", &[Amministratore]),
     ("POST", "/amministrazione/utenti/{nome}/disabilita", &[Amministratore]),
 ];
@@ -77,7 +81,7 @@ const OPEN: &[(&str, &str)] = &[("GET", "/accesso"), ("POST", "/accesso")];
 
 /// A path of a page, with something in the place of its braces.
 fn concrete(path: &str) -> String {
-    path.replace("{nome}", "nessuno")
+    path.replace("{nome}", "bruno")
         .replace("{eservice}", "prova")
         .replace("{id}", "1")
         .replace("{registro}", "0")
@@ -179,6 +183,65 @@ on_both_databases! {
         // A password of the administrator's lets him in again.
         assert_eq!(admin.post("/amministrazione/utenti/bruno/password", &[]).status, 200);
         assert_eq!(app.visitor().sign_in("bruno", PASSWORD).status, 422);
+    }
+
+    fn an_administrator_changes_what_somebody_may_do(database) {
+        let app = App::start(database);
+        let (admin, bruno) = (app.signed_in("anna", &[Amministratore]), app.signed_in("bruno", &[Operatore]));
+        let page = admin.get("/amministrazione/utenti/bruno");
+        assert!(page.body.contains("value=\"operatore\" checked") && !page.body.contains("value=\"revisore\" checked"), "{page:?}");
+        let path = "/amministrazione/utenti/bruno";
+        let wrong = admin.post(path, &[("nominativo", "")]);
+        assert!(wrong.status == 422 && wrong.body.contains("href=\"#ruolo\"") && wrong.body.contains("href=\"#nominativo\""), "{wrong:?}");
+        assert_eq!(bruno.get("/prestazioni").status, 200, "nothing is done yet");
+        let saved = admin.post(path, &[("nominativo", "Bruno B."), ("ruolo", "revisore"), ("ambito", "prova:")]);
+        assert_eq!(saved.header("location"), Some("/amministrazione/utenti?fatto=modificato"), "{saved:?}");
+        assert_eq!(bruno.get("/registro").status, 303, "he signs in again");
+        bruno.sign_in("bruno", PASSWORD);
+        assert_eq!((bruno.get("/registro").status, bruno.get("/prestazioni").status), (200, 403));
+        let page = admin.get(path).body;
+        assert!(page.contains("value=\"revisore\" checked") && page.contains("value=\"prova:\" checked"), "{page}");
+        assert_eq!(admin.get("/amministrazione/utenti/anna").status, 403, "not oneself");
+        assert_eq!(admin.post("/amministrazione/utenti/anna", &[("nominativo", "A"), ("ruolo", "operatore")]).status, 403);
+        assert_eq!(admin.get("/amministrazione/utenti/nessuno").status, 404);
+        let log = app.log();
+        let changed: Vec<_> = log.iter().filter(|entry| entry["path"] == "user_changed").collect();
+        assert_eq!(changed.len(), 1, "{changed:?}");
+        assert_eq!((&changed[0]["user_id"], &changed[0]["query"]), (&"anna".into(), &"utente=bruno".into()));
+    }
+
+    fn nobody_gives_more_than_they_have(database) {
+        let app = App::start_with(database, |config| {
+            let mut other = config.eservice[0].clone();
+            (other.name, other.base_path) = ("altra".to_owned(), "/altra".to_owned());
+            config.eservice.push(other);
+        });
+        let altra = app.store.find_eservice("altra").unwrap().unwrap();
+        app.account("capo", &[Amministratore]);
+        app.account_within("carla", &[Operatore], Scope::new(vec![(altra, None)]));
+        app.account_within("bruno", &[Operatore], Scope::new(vec![(app.eservice, None)]));
+        app.account_within("anna", &[Amministratore], Scope::new(vec![(app.eservice, None)]));
+        let anna = app.visitor();
+        anna.sign_in("anna", PASSWORD);
+        let page = anna.get("/amministrazione/utenti").body;
+        assert!(page.contains(">bruno</th>") && !page.contains(">capo</th>") && !page.contains(">carla</th>"), "{page}");
+        assert!(!page.contains("value=\"altra:\""), "{page}");
+        for name in ["capo", "carla"] {
+            let path = format!("/amministrazione/utenti/{name}");
+            assert_eq!(anna.get(&path).status, 404);
+            anna.get("/amministrazione/utenti");
+            for path in [path.clone(), format!("{path}/password"), format!("{path}/disabilita")] {
+                let fields = [("nominativo", "X"), ("ruolo", "operatore"), ("ambito", "prova:")];
+                assert_eq!(anna.post(&path, &fields).status, 404, "{path}");
+            }
+        }
+        for (path, name) in [("/amministrazione/utenti", "dario"), ("/amministrazione/utenti/bruno", "")] {
+            for scope in ["", "altra:"] {
+                let fields = [("nome", name), ("nominativo", "X"), ("ruolo", "operatore"), ("ambito", scope)];
+                let refused = anna.post(path, &fields);
+                assert!(refused.status == 422 && refused.body.contains("href=\"#ambito\""), "{refused:?}");
+            }
+        }
     }
 
     fn a_session_ends_by_itself(database) {
@@ -427,6 +490,7 @@ fn nobody_is_led_elsewhere_after_signing_in() {
 fn every_page_comes_with_its_protection_and_from_here_alone() {
     let database = TestDatabase::new(Backend::Sqlite);
     let app = App::start(&database);
+    app.account("bruno", &[Operatore]);
     let visitor = app.signed_in("anna", &Role::ALL);
     visitor.get("/caricamenti");
     let loaded = visitor.upload("/caricamenti", &[("ente", "prova:H501")], "a.csv", b"Colonna\n1\n");

@@ -9,6 +9,7 @@ use waas_comuni::clock::Clock;
 use waas_comuni::siuss::record::Record;
 use waas_comuni::staff::{Role, Scope};
 
+use crate::rifiuti::two_enti;
 use crate::support::app::App;
 use crate::support::database::on_both_databases;
 use crate::support::records::{mensa, minore, withdrawn};
@@ -103,6 +104,25 @@ on_both_databases! {
         let bruno = app.visitor();
         bruno.sign_in("bruno", PASSWORD);
         assert!(!page(&bruno).contains("A2.12"));
+    }
+
+    fn who_sees_some_enti_sees_no_count_of_the_others(database) {
+        let app = App::start_with(database, two_enti);
+        app.publish(&[mensa("2020/1", 8420)]);
+        let limited = |name: &str, enti: &[&str]| {
+            let limits = enti.iter().map(|ente| (app.eservice, Some((*ente).to_owned()))).collect();
+            app.account_within(name, &[Role::Operatore], Scope::new(limits));
+            let visitor = app.visitor();
+            visitor.sign_in(name, PASSWORD);
+            page(&visitor)
+        };
+        let one = limited("bruno", &["F205"]);
+        for name in ["In attesa di INPS", "Presi da INPS", "Accettati", "Rifiutati", "In ritardo"] {
+            assert!(!one.contains(name), "{name}: {one}");
+        }
+        assert!(one.contains("voi ne vedete una parte"), "{one}");
+        let both = limited("carla", &["F205", "H501"]);
+        assert_eq!(fact(&both, "In attesa di INPS"), "1 flussi");
     }
 
     fn what_waits_is_counted_after_any_cursor(database) {

@@ -1,6 +1,10 @@
 //! The guided form over HTTP: a new benefit step by step, and the correction of one.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
 use regex::Regex;
+use waas_comuni::clock::Clock;
 use waas_comuni::staff::Role::Operatore;
 
 use crate::support::app::{Answer, App};
@@ -50,7 +54,7 @@ fn fields(page: &Answer) -> Vec<(String, String)> {
     let text = page.body.split_once("name=\"passo\"").map(|(before, _)| before.len()).expect("a form");
     let form = &page.body[page.body[..text].rfind("<form").unwrap()..];
     let form = &form[..form.find("</form>").unwrap()];
-    let input = Regex::new("<input type=\"(text|hidden|radio)\"([^>]*)>").unwrap();
+    let input = Regex::new("<input type=\"(text|hidden|radio|checkbox)\"([^>]*)>").unwrap();
     let attribute = |tag: &str, name: &str| {
         let found = Regex::new(&format!(" {name}=\"([^\"]*)\""))
             .unwrap()
@@ -67,7 +71,7 @@ fn fields(page: &Answer) -> Vec<(String, String)> {
     let mut fields: Vec<(String, String)> = Vec::new();
     for tag in input.captures_iter(form) {
         let name = attribute(&tag[2], "name");
-        if name != "gettone" && (&tag[1] != "radio" || tag[2].contains("checked")) {
+        if name != "gettone" && (!["radio", "checkbox"].contains(&&tag[1]) || tag[2].contains(" checked")) {
             fields.push((name, attribute(&tag[2], "value")));
         }
     }
@@ -84,6 +88,10 @@ fn fields(page: &Answer) -> Vec<(String, String)> {
 fn press(visitor: &Visitor<'_>, path: &str, page: &Answer, typed: &[(&str, &str)], button: &str) -> Answer {
     let mut fields = fields(page);
     for (name, value) in typed {
+        if page.body.contains(&format!("<input type=\"checkbox\" id=\"{name}-{value}\"")) {
+            fields.push(((*name).to_owned(), (*value).to_owned()));
+            continue;
+        }
         let field = fields.iter_mut().find(|(one, _)| one == name);
         let field = field.unwrap_or_else(|| panic!("{name} is not on the page: {}", page.body));
         (*value).clone_into(&mut field.1);
@@ -279,5 +287,109 @@ on_both_databases! {
             "x".clone_into(&mut anna.token.borrow_mut());
             assert_eq!(anna.post(path, &[("vai", "conferma")]).status, 403, "{path}");
         }
+    }
+}
+
+/// What somebody types about a child in care, step by step.
+const CHILD: [&[(&str, &str)]; 7] = [
+    &[("MinoreStranieroNoAcc", "2"), ("CondizioneMinore", "1"), ("CodiceRegioneResidenza", "08")],
+    &[("LuogoVita", "1"), ("ScuolaFrequentata", "5"), ("CondizioneLavoro", "1"), ("Disabilita", "2")],
+    &[("Famiglia", "1"), ("Famiglia", "3"), ("TitoloStudioMadre", "5")],
+    &[
+        ("DataPrimaSegnalazione", "03/2024"),
+        ("FonteSegnalazione", "13"),
+        ("ValutazioneMinore", "2"),
+        ("ValutazioneFamigliaMinore", "12"),
+    ],
+    &[("SegnalazioneAutoritaGiudiziaria", "2"), ("ProvvedimentoGiudiziario", "2")],
+    &[("Prestazioni", "A2.02 A2.12")],
+    &[],
+];
+
+/// Tuesday 30 September 2025, when the child of the case is ten years old.
+const SEPTEMBER: i64 = 1_759_215_600_000;
+
+on_both_databases! {
+    fn a_child_in_care_is_written_step_by_step_and_corrected(database) {
+        let key = "una chiave abbastanza lunga da non indovinarsi";
+        let clock = Clock::Manual(Arc::new(AtomicI64::new(SEPTEMBER)));
+        let app = App::start_at(database, clock, |config| config.sinba.pseudonym_key = Some(key.to_owned().into()));
+        let anna = app.signed_in("anna", &[Operatore]);
+        let path = "/prestazioni/nuovo-minore";
+        let code = "CNTLCU15E09H501T";
+        let first = anna.get(path);
+        // Who the child is, is not said; nor is it said twice.
+        for (field, value, wrong) in [
+            ("IDBeneficiario", code, "IDBeneficiario"),
+            ("CodiceFiscaleMinore", "CNTLCU15E09H501X", "CodiceFiscaleMinore"),
+        ] {
+            let typed = [&[(field, value), ("AnnoNascita", "2015"), ("FasciaEtaBeneficiario", "4")], CHILD[0]].concat();
+            let refused = press(&anna, path, &first, &typed, "avanti");
+            assert!(refused.status == 422 && refused.body.contains(&format!("id=\"{wrong}-errore\"")), "{refused:?}");
+        }
+        let mut page = press(&anna, path, &first, &[("CodiceFiscaleMinore", code)], "avanti");
+        assert_eq!(page.status, 422, "more is asked");
+        assert!(!page.body.contains(code), "it is forgotten: {}", page.body);
+        let filled = fields(&page);
+        let id = &filled.iter().find(|(name, _)| name == "IDBeneficiario").unwrap().1;
+        assert_eq!(id.len(), 20);
+        for (name, value) in [("AnnoNascita", "2015"), ("FasciaEtaBeneficiario", "4")] {
+            assert!(filled.contains(&(name.to_owned(), value.to_owned())), "{name}: {filled:?}");
+        }
+        for (step, typed) in CHILD.iter().enumerate() {
+            assert_eq!(heading(&page).split(" (").nth(1), Some(format!("passo {} di 7)", step + 1).as_str()));
+            page = press(&anna, path, &page, typed, "avanti");
+            assert_eq!(page.status, 200, "step {step}: {}", page.body);
+        }
+        assert_eq!(heading(&page), "Riepilogo");
+        assert_eq!(page.body.matches("Inserimento (I)").count(), 1, "{}", page.body);
+        assert!(page.body.contains("1 – Madre") && page.body.contains("3 – Fratelli o sorelle"), "{}", page.body);
+        let done = press(&anna, path, &page, &[], "conferma");
+        let again = press(&anna, path, &page, &[], "conferma");
+        assert_eq!((done.status, done.header("location")), (303, again.header("location")), "{again:?}");
+        let flow = feed(&app).pop().unwrap();
+        assert_eq!(feed(&app).len(), 1);
+        for (name, value) in CHILD.concat().into_iter().chain([("IDBeneficiario", id.as_str()), ("CodiceNazioneResidenza", "380")]) {
+            match name {
+                "Famiglia" => assert!(flow.contains(&format!("<ComposizioneFamiglia>{value}</")), "{flow}"),
+                "Prestazioni" => assert_eq!(flow.matches("<CodicePrestazione>").count(), 2, "{flow}"),
+                _ => assert_eq!(attribute(&flow, name), value, "{name}: {flow}"),
+            }
+        }
+
+        // A correction is one more insertion: SINBA has no cancellation.
+        let address = done.header("location").unwrap().split('?').next().unwrap();
+        assert!(anna.get(address).body.contains("/correzione\""));
+        let path = format!("{address}/correzione");
+        let page = anna.get(&path);
+        assert!(!page.body.contains("CodiceFiscaleMinore"), "the code was given once for all: {}", page.body);
+        let family = press(&anna, &path, &page, &[], "2");
+        assert!(family.body.contains("id=\"Famiglia-3\" name=\"Famiglia\" value=\"3\" checked"), "{}", family.body);
+        let summary = press(&anna, &path, &family, &[("NumeroComponentiISEE", "4")], "7");
+        assert_eq!((summary.body.matches("Annullamento (C)").count(), summary.body.matches("Inserimento (I)").count()), (0, 1), "{}", summary.body);
+        assert_eq!(press(&anna, &path, &summary, &[], "conferma").status, 303);
+        let flows = feed(&app);
+        assert_eq!((flows.len(), attribute(&flows[1], "NumeroComponentiISEE")), (2, "4"));
+        assert_eq!(attribute(&flows[1], "IDBeneficiario"), id);
+        assert!(!format!("{:?}", app.log()).contains(code));
+    }
+
+    fn without_a_key_a_child_has_the_code_that_staff_give(database) {
+        let app = App::start(database);
+        let anna = app.signed_in("anna", &[Operatore]);
+        let path = "/prestazioni/nuovo-minore";
+        let page = anna.get(path);
+        assert!(!page.body.contains("CodiceFiscaleMinore"), "{}", page.body);
+        let empty = press(&anna, path, &page, &[], "avanti");
+        for field in ["IDBeneficiario", "AnnoNascita", "FasciaEtaBeneficiario", "CondizioneMinore"] {
+            assert!(empty.body.contains(&format!("href=\"#{field}\"")), "{field}: {}", empty.body);
+        }
+        let typed = [("IDBeneficiario", "M-2025-17"), ("AnnoNascita", "2015"), ("FasciaEtaBeneficiario", "4")];
+        let next = press(&anna, path, &empty, &[&typed[..], CHILD[0]].concat(), "avanti");
+        assert_eq!(heading(&next), "Vita e salute (passo 2 di 7)");
+        let evil = "\"><script>alert(1)</script>";
+        let interventions = press(&anna, path, &next, &[], "5");
+        let shown = press(&anna, path, &interventions, &[("Prestazioni", evil)], "avanti");
+        assert!(shown.status == 422 && !shown.body.contains("<script>alert"), "{shown:?}");
     }
 }

@@ -103,7 +103,7 @@ fn rows(answer: &Answer) -> Vec<Vec<String>> {
     reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
 }
 
-fn two_enti(config: &mut Config) {
+pub(crate) fn two_enti(config: &mut Config) {
     let mut other = config.eservice[0].ente[0].clone();
     (other.codice, other.denominazione) = ("F205".to_owned(), "Comune di Milano".to_owned());
     config.eservice[0].ente.push(other);

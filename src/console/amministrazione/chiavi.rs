@@ -12,6 +12,7 @@ use crate::console::refusal::Refusal;
 use crate::console::secret::Secret;
 use crate::console::text;
 use crate::console::visit::{self, Visit};
+use crate::staff::Scope;
 use crate::staff::door::DoorError;
 use crate::vendor::keys;
 
@@ -60,7 +61,7 @@ async fn page(visit: &Visit, errors: Errors, done: Option<&'static str>) -> Resu
     Ok(Chiavi {
         frame: frame.with_done(done),
         errors,
-        keys: listed.into_iter().map(key).collect(),
+        keys: listed.into_iter().filter(|key| is_managed(visit, key)).map(key).collect(),
         name: visit.form.text("nome").to_owned(),
         choices: visit.scopes().into_iter().map(|(value, label, _)| (value, label)).collect(),
     })
@@ -105,13 +106,32 @@ pub(super) async fn add(visit: Visit) -> Answer {
     visit::show_again(&page)
 }
 
+/// Whether whoever is signed in sees all that the key does.
+fn is_managed(visit: &Visit, key: &keys::Listed) -> bool {
+    let Some(account) = visit.visitor.account.as_ref() else { return false };
+    let served = visit.eservices().find(|served| served.config.name == key.eservice);
+    let covers = |ente: Option<&String>| {
+        served.is_some_and(|served| account.scope.covers(&Scope::new(vec![(served.id, ente.cloned())])))
+    };
+    !account.scope.is_limited()
+        || (if key.enti.is_empty() { covers(None) } else { key.enti.iter().all(|ente| covers(Some(ente))) })
+}
+
 pub(super) async fn revoke(visit: Visit) -> Answer {
     let (name, now_ms) = (visit.parameter("nome")?.to_owned(), visit.console.clock.now_ms());
-    let revoked =
-        visit.console.store.write_async(move |connection| keys::revoke(connection, &name, now_ms)).await?;
+    let listed = visit.console.store.read_async(keys::list).await?;
+    if !listed.iter().any(|key| key.name == name && is_managed(&visit, key)) {
+        return Err(Refusal::NotFound);
+    }
+    let revoked_name = name.clone();
+    let revoked = visit
+        .console
+        .store
+        .write_async(move |connection| keys::revoke(connection, &revoked_name, now_ms))
+        .await?;
     if !revoked {
         return Err(Refusal::NotFound);
     }
-    visit.log(visit.action(Kind::ApiKeyRevoked)?).await?;
+    visit.log(visit.action(Kind::ApiKeyRevoked)?.saying(format!("chiave={name}"))).await?;
     Ok(visit::go_to("/amministrazione/chiavi?fatto=revocata"))
 }

@@ -26,6 +26,8 @@ pub(super) const SECTION: Section = Section {
         }),
         Page::get(UTENTI, ADMINISTRATORS, |visit| Box::pin(utenti::show(visit))),
         Page::post(UTENTI, ADMINISTRATORS, |visit| Box::pin(utenti::add(visit))),
+        Page::get("/amministrazione/utenti/{nome}", ADMINISTRATORS, |visit| Box::pin(utenti::change(visit))),
+        Page::post("/amministrazione/utenti/{nome}", ADMINISTRATORS, |visit| Box::pin(utenti::save(visit))),
         Page::post("/amministrazione/utenti/{nome}/password", ADMINISTRATORS, |visit| {
             Box::pin(utenti::reset_password(visit))
         }),

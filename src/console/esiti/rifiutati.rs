@@ -121,9 +121,7 @@ fn by_reason(flows: &[Refused], served: &Served) -> Vec<Motivo> {
             id_flusso: flow.id_flusso.clone(),
             operation: operation(flow.cancels),
             received: text::instant(flow.received_ms),
-            can_correct: flow.case == Some(Case::InsertionRefused)
-                && flow.stato == Stato::Attiva
-                && flow.tipo == TipoFlusso::PsPsaSina,
+            can_correct: flow.case == Some(Case::InsertionRefused) && flow.stato == Stato::Attiva,
             can_resend: flow.case.is_some()
                 && !(flow.case == Some(Case::AcceptedLate) && flow.tipo == TipoFlusso::Sinba),
         });

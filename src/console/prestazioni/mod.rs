@@ -33,6 +33,8 @@ pub(super) const SECTION: Section = Section {
         Page::post(PRESTAZIONI, OPERATORS, |visit| Box::pin(ricerca::look(visit))),
         Page::get(guidata::NUOVA, OPERATORS, |visit| Box::pin(guidata::begin(visit))),
         Page::post(guidata::NUOVA, OPERATORS, |visit| Box::pin(guidata::go_on(visit))),
+        Page::get(guidata::MINORE_NUOVO, OPERATORS, |visit| Box::pin(guidata::begin_child(visit))),
+        Page::post(guidata::MINORE_NUOVO, OPERATORS, |visit| Box::pin(guidata::go_on_with_child(visit))),
         Page::post("/prestazioni/calcolo", OPERATORS, |visit| Box::pin(guidata::compute(visit))),
         Page::get("/prestazioni/{eservice}/{id}/correzione", OPERATORS, |visit| {
             Box::pin(guidata::correct(visit))

@@ -35,6 +35,9 @@ impl Walk {
         let auditor = self.account("paola.bianchi", "Paola Bianchi", "revisore");
         self.open("/amministrazione/utenti");
         self.shown("utenti", "main");
+        browser.find("a[href='/amministrazione/utenti/mario.neri']").click();
+        browser.find("#ruolo-operatore[checked]");
+        self.at("utente");
         self.leave();
         [operator, auditor]
     }

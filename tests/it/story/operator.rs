@@ -223,6 +223,9 @@ impl Walk {
         assert!(browser.find(".console-badge").text().contains("accettata"));
         assert!(browser.text().contains(refused));
         self.at("prestazione");
+        self.open("/prestazioni/nuovo-minore");
+        browser.find("#IDBeneficiario");
+        self.at("minore");
         self.open("/esiti/accettati");
         assert!(browser.find("main table").text().contains("SIUSS-"));
         self.at("esiti-accettati");

@@ -2,27 +2,33 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use super::campi::{Campo, Only, PASSI, campi};
+use super::modulo::{Campo, Modulo, Only, Place};
 use crate::console::form::Form;
 use crate::console::prestazioni::documento::italian_day;
 use crate::intake::canonical;
+use crate::siuss::codice_fiscale::nascita;
 use crate::siuss::element::Element;
 use crate::siuss::fields;
+use crate::siuss::pseudonym::{self, Key, SOURCE};
 use crate::siuss::quote::Quote;
 use crate::siuss::split::months;
 use crate::siuss::tables::Nomenclatore;
-use crate::siuss::values::{Data, Importo, Kind, Value};
+use crate::siuss::values::{CodiceFiscale, Data, Importo, Kind, Value};
 
 /// Characters of a value: more than any attribute takes.
 const LONGEST: usize = 300;
+/// What stands between the values of a field that has several.
+const BETWEEN: &str = "|";
 /// Under this name the form says whether the amounts are those of a month or of the whole period.
 pub(super) const BASE: &str = "base";
 const WHOLE: &str = "periodo";
 
 /// What was entered so far, by the names of the attributes.
 pub(super) struct Bozza {
+    pub(super) modulo: &'static Modulo,
     values: BTreeMap<&'static str, String>,
     /// Whether the amounts are those of the whole period.
     pub(super) is_whole: bool,
@@ -30,23 +36,33 @@ pub(super) struct Bozza {
 
 impl Bozza {
     /// What a form says.
-    pub(super) fn read(form: &Form) -> Self {
-        let value = |campo: &Campo| (campo.id, form.text(campo.id).chars().take(LONGEST).collect());
-        Self { values: campi().map(value).collect(), is_whole: form.text(BASE) == WHOLE }
+    pub(super) fn read(modulo: &'static Modulo, form: &Form) -> Self {
+        let value = |campo: &Campo| {
+            // Of several values each may be a field of its own.
+            let text = form.all(campo.id).collect::<Vec<_>>().join(BETWEEN);
+            (campo.id, text.chars().take(LONGEST).collect())
+        };
+        Self { modulo, values: modulo.campi().map(value).collect(), is_whole: form.text(BASE) == WHOLE }
     }
 
     /// What a form about nobody yet begins with.
-    pub(super) fn empty() -> Self {
-        let italy = ["CodiceCittadinanza", "CodiceNazione"].map(|name| (name, "380".to_owned()));
-        Self { values: BTreeMap::from(italy), is_whole: false }
+    pub(super) fn empty(modulo: &'static Modulo) -> Self {
+        let italy = ["CodiceCittadinanza", "CodiceNazione", "CodiceNazioneResidenza"];
+        Self { modulo, values: BTreeMap::from(italy.map(|name| (name, "380".to_owned()))), is_whole: false }
     }
 
     /// What `record` says, as people write it.
-    pub(super) fn of(record: &Element) -> Self {
+    pub(super) fn of(modulo: &'static Modulo, record: &Element) -> Self {
         let mut record = record.clone();
         let mut values = BTreeMap::new();
-        for campo in campi() {
-            let value = campo.place.of(&mut record).and_then(|element| element.attribute(campo.id));
+        for campo in modulo.campi() {
+            let owner = campo.owner(&mut record);
+            if let Place::List(_) = campo.place {
+                let items = owner.iter().flat_map(|list| &list.children).map(|item| item.text.as_str());
+                values.insert(campo.id, items.collect::<Vec<_>>().join(BETWEEN));
+                continue;
+            }
+            let value = owner.and_then(|element| element.attribute(campo.id));
             let value = value.map(|value| match kind(campo) {
                 Kind::Day => italian_day(value),
                 Kind::Number => value.replacen('.', ",", 1),
@@ -54,7 +70,7 @@ impl Bozza {
             });
             values.insert(campo.id, value.unwrap_or_default());
         }
-        let mut bozza = Self { values, is_whole: false };
+        let mut bozza = Self { modulo, values, is_whole: false };
         // Months that can be counted are counted again when the days change.
         if bozza.counted().is_some_and(|counted| bozza.value("PeriodoErogazione") == counted.to_string()) {
             bozza.values.insert("PeriodoErogazione", String::new());
@@ -65,6 +81,12 @@ impl Bozza {
     /// The value of a field; empty where there is none.
     pub(super) fn value(&self, id: &str) -> &str {
         self.values.get(id).map(String::as_str).unwrap_or_default()
+    }
+
+    /// The values of a field that has several.
+    pub(super) fn items(&self, id: &str) -> impl Iterator<Item = &str> {
+        let is_between = |character: char| character.is_whitespace() || "|,;".contains(character);
+        self.value(id).split(is_between).filter(|item| !item.is_empty())
     }
 
     /// How `base` is said again.
@@ -100,11 +122,20 @@ impl Bozza {
         base: Option<&Element>,
         nomenclatore: &Nomenclatore,
     ) -> (Element, Option<&'static str>) {
-        let mut record = base.cloned().unwrap_or_else(empty);
-        for campo in campi() {
+        let mut record = base.cloned().unwrap_or_else(|| empty(self.modulo));
+        for campo in self.modulo.campi() {
+            if let Place::List(item) = campo.place {
+                if let Some(list) = campo.owner(&mut record) {
+                    let items = self
+                        .items(campo.id)
+                        .map(|text| Element { text: text.to_owned(), ..Element::new(item, 1) });
+                    list.children = items.collect();
+                }
+                continue;
+            }
             let value = canonical(kind(campo), self.value(campo.id));
             let value = Some(value).filter(|value| !value.is_empty() && self.asks(campo));
-            if let Some(element) = campo.place.of(&mut record) {
+            if let Some(element) = campo.owner(&mut record) {
                 element.set_attribute(campo.id, value);
             }
         }
@@ -136,35 +167,75 @@ impl Bozza {
     }
 
     /// The record with something in the place of what later steps ask for, so that the rules can speak of this one.
-    pub(super) fn probe(mut record: Element, step: usize) -> Element {
-        let missing: &[(usize, &str, &str)] = &[
-            (1, "PresenzaProvaMezzi", "4"),
-            (1, "CodicePrestazione", "A2.12"),
-            (1, "DenominazionePrestazione", "Mensa scolastica"),
-            (1, "ProtocolloDomanda", "1"),
-            (5, "PresaCarico", "2"),
-        ];
-        if let Some(prestazione) = record.child_mut("PrestazioniSociali") {
-            for (asked_in, name, value) in missing {
-                if *asked_in > step {
-                    prestazione.set_attribute(name, Some((*value).to_owned()));
+    pub(super) fn probe(&self, mut record: Element, step: usize) -> Element {
+        for campo in self.modulo.passi.iter().skip(step + 1).flat_map(|passo| passo.campi) {
+            let first = campo.codes().first().map(|(code, _)| *code);
+            let Some(owner) = campo.owner(&mut record) else { continue };
+            let stand_in = match campo.id {
+                "PresenzaProvaMezzi" => "4",
+                "CodicePrestazione" | "Prestazioni" => "A2.12",
+                "DenominazionePrestazione" => "Mensa scolastica",
+                "ProtocolloDomanda" => "1",
+                "PresaCarico" | "SegnalazioneAutoritaGiudiziaria" | "ProvvedimentoGiudiziario" => "2",
+                "DataPrimaSegnalazione" => "01/2024",
+                _ if campo.place == Place::Record && campo.needed => first.unwrap_or_default(),
+                "Famiglia" => "1",
+                "AreaUtenza" => {
+                    owner.set_attribute(campo.id, None);
+                    continue;
                 }
-            }
-            if step < PASSI.len() - 1 {
-                prestazione.set_attribute("AreaUtenza", None);
+                _ => continue,
+            };
+            if let Place::List(item) = campo.place {
+                owner.children = vec![Element { text: stand_in.to_owned(), ..Element::new(item, 1) }];
+            } else {
+                owner.set_attribute(campo.id, Some(stand_in.to_owned()));
             }
         }
         record
     }
+
+    /// Forgets the fiscal code of a child, for what it says: the anonymous code that `key` makes of it and, where nothing
+    /// else was written, the year of birth and the age on the day `today`.
+    pub(super) fn forget(&mut self, key: Option<&Key>, today: Date) {
+        let code = self.value(SOURCE).to_owned();
+        let mut record = Element::new("SINBA", 1);
+        record.set_attribute(SOURCE, Some(code.clone()).filter(|code| !code.is_empty()));
+        if !self.value("IDBeneficiario").is_empty() || pseudonym::replace(&mut record, key).is_err() {
+            return;
+        }
+        let Some(pseudonym) = record.attribute("IDBeneficiario") else { return };
+        self.values.insert("IDBeneficiario", pseudonym.to_owned());
+        self.values.insert(SOURCE, String::new());
+        let Some((born, age)) = CodiceFiscale::read(code.trim()).and_then(|code| child(&code, today)) else {
+            return;
+        };
+        let band = (age / 3 + 1).to_string();
+        for (name, value) in [("AnnoNascita", born.to_string()), ("FasciaEtaBeneficiario", band)] {
+            if self.value(name).is_empty() {
+                self.values.insert(name, value);
+            }
+        }
+    }
+}
+
+/// In which year somebody who is no adult on the day `today` was born, and how old they are; none of somebody who is.
+fn child(code: &CodiceFiscale, today: Date) -> Option<(i16, i16)> {
+    let nascita = nascita(code)?;
+    let (month, day) = (i8::try_from(nascita.mese?).ok()?, i8::try_from(nascita.giorno).ok()?);
+    let year = 2000 + i16::try_from(nascita.anno).ok()?;
+    let birthday_is_over = (month, day) <= (today.month(), today.day());
+    let age = today.year() - year - i16::from(!birthday_is_over);
+    (0..18).contains(&age).then_some((year, age))
 }
 
 fn kind(campo: &Campo) -> Kind {
     fields::find(campo.id).map_or(Kind::Text, |field| field.kind)
 }
 
-fn empty() -> Element {
-    let children = ["Anagrafica", "Indirizzo", "PrestazioniSociali"].map(|name| Element::new(name, 1));
-    Element { children: children.to_vec(), ..Element::new("Beneficiario", 1) }
+fn empty(modulo: &Modulo) -> Element {
+    let children = modulo.children.iter().map(|name| Element::new(name, 1));
+    Element { children: children.collect(), ..Element::new(modulo.element, 1) }
 }
 
 /// Divides the amounts of the whole period into those of a month. What is wrong with them, if they cannot be divided.

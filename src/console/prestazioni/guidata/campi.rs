@@ -1,91 +1,31 @@
-//! The steps of the form and their fields: what each asks for, in plain words. Which values are right is said by the
-//! rulebook.
+//! The form of a benefit: the person, then the five steps of the official case; what each field asks for, in plain words.
+//! Which values are right is said by the rulebook.
 
-use crate::siuss::element::Element;
-use crate::siuss::fields;
+use super::modulo::Only::{All, Occasional, Periodic};
+use super::modulo::Place::{Anagrafica, Indirizzo, Prestazione, Record};
+use super::modulo::{Modulo, Passo, campo};
 
-/// Which element of a record a field is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    Beneficiario,
-    Anagrafica,
-    Indirizzo,
-    Prestazione,
-}
-
-impl Place {
-    /// The element of `record`.
-    pub(super) fn of(self, record: &mut Element) -> Option<&mut Element> {
-        match self {
-            Self::Beneficiario => Some(record),
-            Self::Anagrafica => record.child_mut("Anagrafica"),
-            Self::Indirizzo => record.child_mut("Indirizzo"),
-            Self::Prestazione => record.child_mut("PrestazioniSociali"),
-        }
-    }
-}
-
-/// For which benefits a field is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Only {
-    Periodic,
-    Occasional,
-    All,
-}
-
-/// A field of the form, named as the attribute that it fills.
-#[derive(Debug)]
-pub(super) struct Campo {
-    pub(super) id: &'static str,
-    pub(super) place: Place,
-    pub(super) only: Only,
-    pub(super) needed: bool,
-    /// What is asked for, in plain words.
-    pub(super) hint: &'static str,
-}
-
-impl Campo {
-    /// Its values with their meanings, where they are a closed list.
-    pub(super) fn codes(&self) -> &'static [(&'static str, &'static str)] {
-        fields::find(self.id).map(|field| field.codes).unwrap_or_default()
-    }
-
-    /// Its id in the layout of the mass upload.
-    pub(super) fn bx(&self) -> &'static str {
-        fields::bx(self.id).unwrap_or_default()
-    }
-}
-
-/// A step of the form.
-#[derive(Debug)]
-pub(super) struct Passo {
-    pub(super) title: &'static str,
-    pub(super) intro: &'static str,
-    pub(super) campi: &'static [Campo],
-}
-
-const fn campo(id: &'static str, place: Place, only: Only, needed: bool, hint: &'static str) -> Campo {
-    Campo { id, place, only, needed, hint }
-}
-
-use Only::{All, Occasional, Periodic};
-use Place::{Anagrafica, Beneficiario, Indirizzo, Prestazione};
+/// The form of a benefit.
+pub(super) static PRESTAZIONE: Modulo = Modulo {
+    element: "Beneficiario",
+    children: &["Anagrafica", "Indirizzo", "PrestazioniSociali"],
+    address: super::NUOVA,
+    title: "Nuova prestazione",
+    passi: &PASSI,
+};
 
 /// The step in which the kind of the benefit is chosen: until then, nothing is asked that depends on it.
 pub(super) const PERIODO: usize = 3;
 pub(super) const IMPORTI: usize = 4;
-/// The step after the last: what will be sent.
-pub(super) const RIEPILOGO: usize = PASSI.len();
-
 /// The person, then the five steps of the official case.
-pub(super) static PASSI: [Passo; 6] = [
+static PASSI: [Passo; 6] = [
     Passo {
         title: "Persona",
         intro: "Chi riceve la prestazione, come risulta dall'anagrafe.",
         campi: &[
             campo(
                 "CodiceFiscale",
-                Beneficiario,
+                Record,
                 All,
                 true,
                 "Sedici caratteri, o le undici cifre di quello provvisorio.",
@@ -239,13 +179,3 @@ pub(super) static PASSI: [Passo; 6] = [
         ],
     },
 ];
-
-/// Every field.
-pub(super) fn campi() -> impl Iterator<Item = &'static Campo> {
-    PASSI.iter().flat_map(|passo| passo.campi)
-}
-
-/// The step in which a field is.
-pub(super) fn step_of(id: &str) -> Option<usize> {
-    PASSI.iter().position(|passo| passo.campi.iter().any(|campo| campo.id == id))
-}

@@ -1,5 +1,5 @@
-//! The guided form: a person, then the five steps of the official case, then what will be sent. The same form, filled
-//! in, corrects a benefit.
+//! The guided forms: of a benefit, a person and then the five steps of the official case; of a child in care, the parts
+//! of SINBA; then what will be sent. The same form, filled in, corrects what was sent.
 //!
 //! What was entered travels with the form from step to step, and nothing is kept here before it is confirmed. The form
 //! makes the record that a file would have brought, and the rulebook judges it as it judges that.
@@ -7,6 +7,8 @@
 mod bozza;
 mod calcolo;
 mod campi;
+mod minore;
+mod modulo;
 
 use actix_web::HttpResponse;
 use askama::Template;
@@ -14,7 +16,9 @@ use serde_json::json;
 
 use self::bozza::{BASE, Bozza};
 use self::calcolo::Calcolo;
-use self::campi::{Campo, IMPORTI, PASSI, PERIODO, RIEPILOGO, campi, step_of};
+use self::campi::{IMPORTI, PERIODO, PRESTAZIONE};
+use self::minore::MINORE;
+use self::modulo::{Campo, Modulo, Place};
 use super::anteprima::{Shown, perform, preview};
 use super::documento::{label, record};
 use super::{PRESTAZIONI, address, erogatore, held};
@@ -24,16 +28,19 @@ use crate::console::form::Errors;
 use crate::console::frame::Frame;
 use crate::console::pages::Answer;
 use crate::console::refusal::Refusal;
+use crate::console::text;
 use crate::console::visit::{self, Visit};
 use crate::intake;
 use crate::registry::{Change, Confirmed, Found, Payload, Preview, Verdict};
 use crate::siuss::element::Element;
 use crate::siuss::notice::{Notice, Severity};
+use crate::siuss::pseudonym::SOURCE;
 use crate::siuss::record::{EnteErogatore, TipoFlusso};
 use crate::siuss::rules::Rulebook;
 
-/// Where the form is.
+/// Where the forms are.
 pub(super) const NUOVA: &str = "/prestazioni/nuova";
+pub(super) const MINORE_NUOVO: &str = "/prestazioni/nuovo-minore";
 
 /// The form at one of its steps.
 #[derive(Template)]
@@ -72,6 +79,7 @@ struct Riepilogo {
 
 /// Where the form is: its address, the ente, and the steps.
 struct At {
+    modulo: &'static Modulo,
     address: String,
     /// Where one goes who leaves it.
     back: String,
@@ -82,14 +90,13 @@ struct At {
 
 impl At {
     /// The steps: number, title, whether it is this one.
-    #[expect(clippy::unused_self, reason = "templates ask what they have")]
-    fn steps(&self) -> impl Iterator<Item = (usize, &'static str)> {
-        let titles = PASSI.iter().map(|passo| passo.title).chain(["Riepilogo"]);
+    fn steps(&self) -> impl Iterator<Item = (usize, &'static str)> + use<> {
+        let titles = self.modulo.passi.iter().map(|passo| passo.title).chain(["Riepilogo"]);
         titles.enumerate()
     }
 
     fn last(&self) -> bool {
-        self.step + 1 == RIEPILOGO
+        self.step + 1 == self.modulo.summary()
     }
 }
 
@@ -97,15 +104,26 @@ impl At {
 struct Field {
     id: &'static str,
     label: String,
-    bx: &'static str,
+    /// What the layout calls it.
+    mark: &'static str,
     hint: &'static str,
     needed: bool,
     value: String,
     codes: &'static [(&'static str, &'static str)],
+    /// Its values, where it has several out of a closed list.
+    several: Option<Vec<String>>,
+}
+
+impl Field {
+    /// Whether `code` is among its values.
+    fn has(&self, code: &str) -> bool {
+        self.several.iter().flatten().any(|value| value == code)
+    }
 }
 
 /// For whom the form works, and from what.
 struct Target<'a> {
+    modulo: &'static Modulo,
     served: &'a Served,
     ente: EnteErogatore,
     /// The benefit to correct and its record, if it is one.
@@ -131,10 +149,10 @@ impl Target<'_> {
                 let back = address(&self.served.config.name, found.id);
                 (format!("{back}/correzione"), back)
             }
-            None => (NUOVA.to_owned(), PRESTAZIONI.to_owned()),
+            None => (self.modulo.address.to_owned(), PRESTAZIONI.to_owned()),
         };
         let ente = format!("{}:{}", self.served.config.name, self.ente.codice.as_str());
-        At { address, back, ente, step, is_correction: self.held.is_some() }
+        At { modulo: self.modulo, address, back, ente, step, is_correction: self.held.is_some() }
     }
 }
 
@@ -154,12 +172,12 @@ fn value_of(served: &Served, ente: &EnteErogatore) -> String {
 }
 
 /// The ente that the form names, or the first.
-fn target(visit: &Visit) -> Result<Target<'_>, Refusal> {
+fn target<'a>(visit: &'a Visit, modulo: &'static Modulo) -> Result<Target<'a>, Refusal> {
     let asked = visit.form.text("ente");
     let mut choices = enti(visit)?.into_iter();
     let found = choices.find(|(served, ente)| asked.is_empty() || value_of(served, ente) == asked);
     let (served, ente) = found.ok_or(Refusal::NotFound)?;
-    Ok(Target { served, ente, held: None })
+    Ok(Target { modulo, served, ente, held: None })
 }
 
 /// The benefit that the path names, with the record that is in force. None where it cannot be corrected here.
@@ -167,12 +185,13 @@ async fn corrected(visit: &Visit) -> Result<Target<'_>, Refusal> {
     let (served, found) = held(visit).await?;
     let ente = erogatore(served, &found.codice_ente).ok_or(Refusal::NotFound)?;
     let record = can_be_corrected(&found).ok_or(Refusal::NotFound)?;
-    Ok(Target { served, ente, held: Some((found, record)) })
+    let modulo = if found.tipo == TipoFlusso::Sinba { &MINORE } else { &PRESTAZIONE };
+    Ok(Target { modulo, served, ente, held: Some((found, record)) })
 }
 
-/// The record in force of a benefit that can be corrected here: it is active, no child in care, and its content is there.
+/// The record in force of a benefit that can be corrected here: it is active, and its content is there.
 pub(super) fn can_be_corrected(found: &Found) -> Option<Element> {
-    let is_active = found.stato == crate::registry::Stato::Attiva && found.tipo == TipoFlusso::PsPsaSina;
+    let is_active = found.stato == crate::registry::Stato::Attiva;
     let last = found.flussi.iter().rfind(|flusso| flusso.operazione.as_deref() != Some("C"))?;
     match &last.payload {
         Payload::Xml(xml) if is_active => record(xml),
@@ -181,13 +200,25 @@ pub(super) fn can_be_corrected(found: &Found) -> Option<Element> {
 }
 
 pub(super) async fn begin(visit: Visit) -> Answer {
-    let target = target(&visit)?;
+    begin_with(&visit, &PRESTAZIONE).await
+}
+
+pub(super) async fn begin_child(visit: Visit) -> Answer {
+    begin_with(&visit, &MINORE).await
+}
+
+async fn begin_with(visit: &Visit, modulo: &'static Modulo) -> Answer {
+    let target = target(visit, modulo)?;
     let rules = visit.console.rules().await?;
-    visit::show(&page(&visit, &target, &Bozza::empty(), 0, Errors::default(), &rules)?)
+    visit::show(&page(visit, &target, &Bozza::empty(modulo), 0, Errors::default(), &rules)?)
 }
 
 pub(super) async fn go_on(visit: Visit) -> Answer {
-    step(&visit, &target(&visit)?).await
+    step(&visit, &target(&visit, &PRESTAZIONE)?).await
+}
+
+pub(super) async fn go_on_with_child(visit: Visit) -> Answer {
+    step(&visit, &target(&visit, &MINORE)?).await
 }
 
 pub(super) async fn correct(visit: Visit) -> Answer {
@@ -195,7 +226,7 @@ pub(super) async fn correct(visit: Visit) -> Answer {
     let Some((found, record)) = &target.held else { return Err(Refusal::NotFound) };
     visit.log(visit.action(Kind::BenefitViewed)?.of(target.served.id).to(found.id)).await?;
     let rules = visit.console.rules().await?;
-    visit::show(&page(&visit, &target, &Bozza::of(record), 0, Errors::default(), &rules)?)
+    visit::show(&page(&visit, &target, &Bozza::of(target.modulo, record), 0, Errors::default(), &rules)?)
 }
 
 pub(super) async fn go_on_correcting(visit: Visit) -> Answer {
@@ -206,15 +237,17 @@ pub(super) async fn go_on_correcting(visit: Visit) -> Answer {
 /// What the form computes, for a script that shows it while one types.
 pub(super) async fn compute(visit: Visit) -> Answer {
     let rules = visit.console.rules().await?;
-    let html = Calcolo::new(&Bozza::read(&visit.form), None, &rules.nomenclatore).render()?;
+    let html = Calcolo::new(&Bozza::read(&PRESTAZIONE, &visit.form), None, &rules.nomenclatore).render()?;
     Ok(HttpResponse::Ok().json(json!({ "html": html })))
 }
 
 /// The step to which the form leads.
 async fn step(visit: &Visit, target: &Target<'_>) -> Answer {
     let rules = visit.console.rules().await?;
-    let bozza = Bozza::read(&visit.form);
-    let step = visit.form.text("passo").parse().unwrap_or(0).min(RIEPILOGO);
+    let summary_at = target.modulo.summary();
+    let mut bozza = Bozza::read(target.modulo, &visit.form);
+    bozza.forget(rules.pseudonyms.as_ref(), text::today(visit.console.clock.now()));
+    let step = visit.form.text("passo").parse().unwrap_or(0).min(summary_at);
     let next = match visit.form.text("vai") {
         "indietro" => step.saturating_sub(1),
         "ricalcola" => step,
@@ -228,7 +261,7 @@ async fn step(visit: &Visit, target: &Target<'_>) -> Answer {
         }
         other => other.parse().unwrap_or(step),
     };
-    if next >= RIEPILOGO {
+    if next >= summary_at {
         return summary(visit, target, &bozza, &rules, None).await;
     }
     visit::show(&page(visit, target, &bozza, next, Errors::default(), &rules)?)
@@ -237,27 +270,27 @@ async fn step(visit: &Visit, target: &Target<'_>) -> Answer {
 /// What is wrong with the fields of one step.
 fn errors_of(bozza: &Bozza, target: &Target<'_>, step: usize, rules: &Rulebook) -> Errors {
     let mut errors = Errors::default();
-    let Some(passo) = PASSI.get(step) else { return errors };
+    let Some(passo) = target.modulo.passi.get(step) else { return errors };
     let (record, fault) = bozza.record(target.base(), &rules.nomenclatore);
-    if let Some(fault) = fault.filter(|_| step == IMPORTI) {
+    if let Some(fault) = fault.filter(|_| target.modulo.is_benefit() && step == IMPORTI) {
         errors.add("ImportoMensile", fault);
     }
-    let taken = intake::judge(Bozza::probe(record, step), rules);
+    let taken = intake::judge(bozza.probe(record, step), rules);
     for notice in taken.notices.iter().filter(|notice| notice.severity == Severity::Errore) {
-        let field = passo.campi.iter().find(|campo| campo.id == notice.field && bozza.asks(campo));
+        let field = passo.campi.iter().find(|campo| campo.is_named(&notice.field) && bozza.asks(campo));
         if let Some(field) = field.filter(|field| errors.of(field.id).is_none()) {
-            errors.add(field.id, said(notice));
+            errors.add(field.id, said(notice, target.modulo));
         }
     }
     errors
 }
 
 /// What a notice says, with the names that the pages use.
-fn said(notice: &Notice) -> String {
+fn said(notice: &Notice, modulo: &Modulo) -> String {
     let names = |text: &str| {
-        campi().fold(text.to_owned(), |text, campo| {
+        modulo.campi().fold(text.to_owned(), |text, campo| {
             // Names that are words too stand for themselves.
-            if matches!(campo.id, "Nome" | "Cognome" | "Genere") {
+            if matches!(campo.id, "Nome" | "Cognome" | "Genere" | "Famiglia" | "Prestazioni") {
                 return text;
             }
             replace_word(&text, campo.id, &format!("«{}»", label(campo.id)))
@@ -287,17 +320,24 @@ fn page(
     errors: Errors,
     rules: &Rulebook,
 ) -> Result<PassoPage, Refusal> {
-    let passo = PASSI.get(step).ok_or(Refusal::NotFound)?;
+    let modulo = target.modulo;
+    let passo = modulo.passi.get(step).ok_or(Refusal::NotFound)?;
     let field = |campo: &Campo| Field {
         id: campo.id,
         label: label(campo.id),
-        bx: campo.bx(),
+        mark: campo.mark(),
         hint: campo.hint,
         needed: campo.needed,
         value: bozza.value(campo.id).to_owned(),
         codes: campo.codes(),
+        several: (matches!(campo.place, Place::List(_)) && !campo.codes().is_empty())
+            .then(|| bozza.items(campo.id).map(str::to_owned).collect()),
     };
-    let fields: Vec<Field> = passo.campi.iter().filter(|campo| bozza.asks(campo)).map(field).collect();
+    // A fiscal code is asked for where a key can make something else of it, and nothing else was made of it before.
+    let is_asked = |campo: &&Campo| {
+        bozza.asks(campo) && (campo.id != SOURCE || (rules.pseudonyms.is_some() && target.held.is_none()))
+    };
+    let fields: Vec<Field> = passo.campi.iter().filter(is_asked).map(field).collect();
     let has_choice = step == 0 && target.held.is_none();
     let chosen = value_of(target.served, &target.ente);
     let enti = if has_choice { enti(visit)? } else { Vec::new() };
@@ -308,17 +348,21 @@ fn page(
         (value, format!("{name} – {}", served.config.name), is_chosen)
     });
     let enti: Vec<_> = enti.collect();
-    let computes = matches!(step, PERIODO | IMPORTI) && bozza.is_periodic();
+    let computes = modulo.is_benefit() && matches!(step, PERIODO | IMPORTI) && bozza.is_periodic();
     let calcolo = computes.then(|| Calcolo::new(bozza, target.base(), &rules.nomenclatore).render());
-    let has_base = step == IMPORTI && bozza.is_periodic();
+    let has_base = computes && step == IMPORTI;
     let hidden = hidden(bozza, |id| fields.iter().any(|field| field.id == id) || (id == BASE && has_base));
-    let number = if step == 0 { String::new() } else { format!(" (passo {step} di 5)") };
+    let number = match step {
+        _ if !modulo.is_benefit() => format!(" (passo {} di {})", step + 1, modulo.summary()),
+        0 => String::new(),
+        _ => format!(" (passo {step} di 5)"),
+    };
     Ok(PassoPage {
         frame: frame(visit, target, &format!("{}{number}", passo.title)),
         errors,
         at: target.at(step),
         intro: passo.intro,
-        codes: if step == 1 { rules.nomenclatore.sent() } else { Vec::new() },
+        codes: if modulo.is_benefit() && step == 1 { rules.nomenclatore.sent() } else { Vec::new() },
         enti: if enti.len() > 1 { enti } else { Vec::new() },
         base: has_base.then(|| bozza.base()),
         calcolo: calcolo.transpose()?,
@@ -329,7 +373,7 @@ fn page(
 
 /// What was entered, but for what `is_shown`.
 fn hidden(bozza: &Bozza, is_shown: impl Fn(&str) -> bool) -> Vec<(&'static str, String)> {
-    let values = campi().map(|campo| (campo.id, bozza.value(campo.id).to_owned()));
+    let values = bozza.modulo.campi().map(|campo| (campo.id, bozza.value(campo.id).to_owned()));
     values
         .chain([(BASE, bozza.base().to_owned())])
         .filter(|(id, value)| !value.is_empty() && !is_shown(id))
@@ -341,7 +385,7 @@ fn frame(visit: &Visit, target: &Target<'_>, title: &str) -> Frame {
     let frame = visit.frame(title).below("Cruscotto", "/").below("Prestazioni", PRESTAZIONI);
     match &target.held {
         Some((found, _)) => frame.below(&found.label, &at.back).below("Correzione", &at.address),
-        None => frame.below("Nuova prestazione", NUOVA),
+        None => frame.below(target.modulo.title, target.modulo.address),
     }
 }
 
@@ -358,11 +402,11 @@ async fn summary(
     let mut errors: Vec<(usize, &'static str, String)> = Vec::new();
     let mut add = |step: usize, text: String| {
         if errors.iter().all(|(.., known)| *known != text) {
-            errors.push((step, PASSI.get(step).map_or("", |passo| passo.title), text));
+            errors.push((step, target.modulo.passi.get(step).map_or("", |passo| passo.title), text));
         }
     };
     // What is missing in one step must not hide what is wrong in another.
-    for step in 0..RIEPILOGO {
+    for step in 0..target.modulo.summary() {
         for (_, text) in errors_of(bozza, target, step, rules).all() {
             add(step, text.clone());
         }
@@ -370,7 +414,7 @@ async fn summary(
     let (wrong, doubtful): (Vec<&Notice>, Vec<&Notice>) =
         taken.notices.iter().partition(|notice| notice.severity == Severity::Errore);
     for notice in wrong {
-        add(step_of(&notice.field).unwrap_or(0), said(notice));
+        add(target.modulo.step_of(&notice.field).unwrap_or(0), said(notice, target.modulo));
     }
     let has_changed = other.is_some();
     let mut preview_of = other;
@@ -381,13 +425,13 @@ async fn summary(
             return Err(Refusal::NotFound);
         }
     }
-    let word = preview_of.as_ref().and_then(|preview| word(preview, target.held.is_some()));
+    let word = preview_of.as_ref().and_then(|preview| word(preview, target));
     let shown =
         preview_of.as_ref().map(|preview| Shown::new(preview, &rules.nomenclatore)).unwrap_or_default();
     let page = Riepilogo {
         frame: frame(visit, target, "Riepilogo"),
-        at: target.at(RIEPILOGO),
-        warnings: doubtful.into_iter().map(said).collect(),
+        at: target.at(target.modulo.summary()),
+        warnings: doubtful.into_iter().map(|notice| said(notice, target.modulo)).collect(),
         word,
         has_changed,
         hidden: hidden(bozza, |_| false),
@@ -398,21 +442,23 @@ async fn summary(
 }
 
 /// What whoever confirms should know beside the flows.
-fn word(preview: &Preview, is_correction: bool) -> Option<&'static str> {
+fn word(preview: &Preview, target: &Target<'_>) -> Option<&'static str> {
     if preview.flows.is_empty() {
         return Some("A INPS non viene inviato nulla: la prestazione risulta già così.");
     }
     let any = |wanted: fn(&Verdict) -> bool| preview.published.iter().any(|one| wanted(&one.verdict));
-    if is_correction {
+    if target.held.is_some() {
         let moves = any(|verdict| matches!(verdict, Verdict::Withdrawn { .. }));
         return moves.then_some(
             "Cambia ciò che distingue la prestazione (persona, codice, protocollo o primo giorno): quella di prima \
              viene ritirata, e questa prende il suo posto.",
         );
     }
-    any(|verdict| matches!(verdict, Verdict::Changed { .. })).then_some(
-        "Una prestazione della stessa persona, con lo stesso codice, protocollo e primo giorno, c'è già: viene corretta.",
-    )
+    any(|verdict| matches!(verdict, Verdict::Changed { .. })).then_some(if target.modulo.is_benefit() {
+        "Una prestazione della stessa persona, con lo stesso codice, protocollo e primo giorno, c'è già: viene corretta."
+    } else {
+        "Un minore con lo stesso codice anonimo c'è già: ciò che si sa di lui viene corretto."
+    })
 }
 
 /// Publishes what was shown.
