@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Judges the files with which the service is deployed: the Dockerfile, the systemd unit, the Kubernetes manifests, compose.yaml,
-# nginx's configuration.
+# nginx's configuration, publiccode.yml.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/.."
@@ -61,6 +61,8 @@ if ! [[ -e $venv/complete ]]; then
 fi
 "$venv/bin/kubernetes-validate" --strict --quiet deploy/kubernetes/*.yaml
 "$venv/bin/check-jsonschema" --builtin-schema vendor.compose-spec compose.yaml
+
+"$venv/bin/check-jsonschema" --schemafile scripts/publiccode.schema.json publiccode.yml
 
 # nginx reads the certificates that its configuration names.
 openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=waas.comune.example.it \
