@@ -89,15 +89,14 @@ pub(super) fn page(
     let mut next = after;
     let mut looked_at = 0;
     loop {
-        let candidates = candidates(connection, eservice, next)?;
+        let candidates = candidates(connection, eservice, filter.settled, next)?;
         let is_last = candidates.len() < CHUNK;
-        for ts in candidates {
+        for (ts, id) in candidates {
             if flows.len() >= limit || looked_at >= MOST_LOOKED_AT {
                 return Ok(RefusedPage { flows, next });
             }
             looked_at += 1;
             next = Some(ts);
-            let Some(id) = prestazione_of(connection, eservice, ts)? else { continue };
             let benefit = match benefits.entry(id) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(place) => place.insert(Benefit::load(connection, eservice, id)?),
@@ -110,31 +109,38 @@ pub(super) fn page(
     }
 }
 
-/// Flows after `after` that INPS ever refused.
+/// Of a flow, whether INPS ever accepted it.
+const ACCEPTED: &str = "EXISTS (SELECT 1 FROM esito AS again WHERE again.eservice_id = esito.eservice_id \
+                        AND again.id_flusso = esito.id_flusso AND again.codice_esito = 'OK')";
+
+/// Flows after `after` that INPS ever refused, with their benefits; without `settled` those alone about which something
+/// may be left to do, as far as the rows themselves tell: the flow in force, a cancellation, what was accepted after all.
+/// Nearly all refusals are settled after some years, and each that is looked at costs its benefit's history.
 fn candidates(
     connection: &mut AnyConnection,
     eservice: EserviceId,
+    settled: bool,
     after: Option<i64>,
-) -> Result<Vec<i64>, StoreError> {
-    let found: Vec<Option<i64>> = esito::table
+) -> Result<Vec<(i64, i64)>, StoreError> {
+    let of_flow = esito::eservice_id.eq(flusso::eservice_id).and(esito::flusso_ts.eq(flusso::ts.nullable()));
+    let of_benefit =
+        prestazione::eservice_id.eq(flusso::eservice_id).and(prestazione::id.eq(flusso::prestazione_id));
+    let mut query = esito::table
+        .inner_join(flusso::table.on(of_flow))
+        .inner_join(prestazione::table.on(of_benefit))
         .filter(esito::eservice_id.eq(eservice.get()))
         .filter(sql::<Bool>(REFUSED))
         .filter(esito::flusso_ts.gt(after.unwrap_or(-1)))
-        .order(esito::flusso_ts)
+        .order(flusso::ts)
         .limit(i64::try_from(CHUNK).unwrap_or(i64::MAX))
-        .select(esito::flusso_ts)
+        .select((flusso::ts, prestazione::id))
         .distinct()
-        .load(connection)?;
-    Ok(found.into_iter().flatten().collect())
-}
-
-fn prestazione_of(
-    connection: &mut AnyConnection,
-    eservice: EserviceId,
-    ts: i64,
-) -> Result<Option<i64>, StoreError> {
-    let flow = flusso::table.find((eservice.get(), ts)).select(flusso::prestazione_id);
-    Ok(flow.first(connection).optional()?)
+        .into_boxed();
+    if !settled {
+        let may_be_open = prestazione::flusso_ts.eq(flusso::ts).or(flusso::annulla_ts.is_not_null());
+        query = query.filter(may_be_open.or(sql::<Bool>(ACCEPTED)));
+    }
+    Ok(query.load(connection)?)
 }
 
 struct Benefit {
