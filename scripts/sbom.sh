@@ -16,6 +16,7 @@ if ! [[ -x $tool ]]; then
     RUSTFLAGS='' cargo install --quiet --locked --debug --root target/tools "cargo-cyclonedx@$version"
 fi
 "$tool" cyclonedx --format json --spec-version 1.5 --override-filename sbom >/dev/null
+mkdir -p "$(dirname "$out")"
 # The crate is named after its folder, which is nobody's business and differs from machine to machine.
-sed "s|path+file://$PWD|path+file:///src|g" sbom.json | install -D --mode=644 /dev/stdin "$out"
+sed "s|path+file://$PWD|path+file:///src|g" sbom.json >"$out"
 rm sbom.json
