@@ -20,6 +20,7 @@ use super::problem::{Kind, Problem};
 use super::route::Operation;
 use super::service::{EService, Service};
 use crate::call_log::{Caller, Charge, Disclosed, EXCEEDED, Entry, EsitiTaken, Quota, request_id};
+use crate::telemetry::span::{Parent, Span};
 use crate::voucher::{ClaimsRead, Evidence, Voucher};
 
 /// Seconds that the contract lets `X-RateLimit-Reset` and `Retry-After` say at most.
@@ -36,6 +37,8 @@ pub(super) struct Call {
     started: Instant,
     /// Where it came from.
     pub(super) client: Option<IpAddr>,
+    /// The trace that it belongs to, where its caller says so.
+    parent: Option<Parent>,
 }
 
 /// What an endpoint answers, and what the log keeps of it.
@@ -169,6 +172,7 @@ impl Call {
             instant,
             started: Instant::now(),
             client: client::address(request, &service.trusted_proxies),
+            parent: trace(request),
         }
     }
 
@@ -201,6 +205,7 @@ impl Call {
         };
         tracing::info!(
             request_id = %self.id,
+            trace_id = self.parent.map(Parent::trace),
             eservice = eservice.map(|eservice| eservice.config.name.as_str()),
             method = %request.method(),
             status = reply.status().as_u16(),
@@ -209,7 +214,7 @@ impl Call {
             duration_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
             "back-office call"
         );
-        self.measure(service, eservice, "prestazioni", &reply);
+        self.measure(service, eservice, request, "prestazioni", &reply);
         self.response(service, reply, None)
     }
 
@@ -264,6 +269,7 @@ impl Call {
         }
         tracing::info!(
             request_id = %self.id,
+            trace_id = self.parent.map(Parent::trace),
             eservice = eservice.map(|eservice| eservice.config.name.as_str()),
             method = %request.method(),
             status = reply.status().as_u16(),
@@ -273,7 +279,7 @@ impl Call {
             duration_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
             "call"
         );
-        self.measure(service, eservice, operation.map_or("none", Operation::name), &reply);
+        self.measure(service, eservice, request, operation.map_or("none", Operation::name), &reply);
         self.response(service, reply, quota)
     }
 
@@ -281,9 +287,23 @@ impl Call {
         &self,
         service: &Service,
         eservice: Option<&EService>,
+        request: &HttpRequest,
         operation: &'static str,
         reply: &Reply,
     ) {
+        if let Some(spans) = &service.spans {
+            spans.send(Span {
+                request_id: self.id,
+                parent: self.parent,
+                arrived: self.instant,
+                duration: self.started.elapsed(),
+                method: method(request),
+                operation,
+                eservice: eservice.map(|eservice| eservice.config.name.clone()),
+                status: reply.status().as_u16(),
+                outcome: reply.outcome,
+            });
+        }
         service.metrics.answered(&Answered {
             eservice: eservice.map(|eservice| eservice.config.name.as_str()),
             operation,
@@ -371,6 +391,22 @@ impl Call {
         }
         response
     }
+}
+
+/// What the caller says of the trace; twice is never.
+fn trace(request: &HttpRequest) -> Option<Parent> {
+    let mut said = request.headers().get_all("traceparent");
+    match (said.next().map(HeaderValue::to_str), said.next()) {
+        (Some(Ok(parent)), None) => Parent::read(parent),
+        _ => None,
+    }
+}
+
+/// The method, where it is one: who calls could write anything there.
+fn method(request: &HttpRequest) -> String {
+    let method = request.method();
+    let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS];
+    if known.contains(method) { method.to_string() } else { "_OTHER".to_owned() }
 }
 
 /// `query` with `…` for every value as long as a token: an address is no place for one, and neither is the log.

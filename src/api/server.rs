@@ -26,6 +26,7 @@ use crate::console::{self, Console, Served};
 use crate::current::Current;
 use crate::staff::password::PasswordError;
 use crate::store::{Store, StoreError};
+use crate::telemetry::span::Exporter;
 use crate::voucher::verify::SetupError;
 
 /// How long a client may take to send the head of its request.
@@ -119,7 +120,9 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
     let bell = Bell::default();
     let console = console(config, &store, &clock, &appender, &bell, prepared.served()).await?;
     let known = prepared.known();
-    let service = Service::new(config, prepared.eservices, store.clone(), clock.clone(), appender);
+    let mut service = Service::new(config, prepared.eservices, store.clone(), clock.clone(), appender);
+    let collector = config.telemetry.otlp_traces_url.as_deref();
+    service.spans = collector.map(Exporter::start).transpose()?.map(Arc::new);
     let (rules, counted) = (Arc::clone(&service.rules), Arc::clone(&service.metrics));
     let tally: Tally = Arc::new(move |eservice, taken, refused| counted.imported(eservice, taken, refused));
     let (service, console) = (Arc::new(Current::new(service)), Arc::new(Current::new(console)));

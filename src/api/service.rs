@@ -16,6 +16,7 @@ use crate::config::check::Network;
 use crate::config::{self, Config};
 use crate::registry::Registry;
 use crate::store::{EserviceId, Store};
+use crate::telemetry::span::Exporter;
 use crate::voucher::Verifier;
 
 /// How long the figures told to a caller who is not known yet may be old.
@@ -36,6 +37,8 @@ pub(super) struct Service {
     pub(super) daily_counts: Vec<String>,
     pub(super) store: Store,
     pub(super) metrics: Arc<Metrics>,
+    /// Who is told of each call, where a collector is configured.
+    pub(super) spans: Option<Arc<Exporter>>,
     /// When the last look whether calls can be answered began, and what it found.
     looked: Arc<tokio::sync::Mutex<Option<(Instant, bool)>>>,
 }
@@ -69,6 +72,7 @@ impl Service {
             daily_counts: config.tracing.iter().filter(|one| one.daily).map(|one| one.name.clone()).collect(),
             store,
             metrics: Arc::new(Metrics::new()),
+            spans: None,
             looked: Arc::default(),
         }
     }
@@ -81,6 +85,7 @@ impl Service {
             limit: Arc::clone(&self.limit),
             admission: Arc::clone(&self.admission),
             metrics: Arc::clone(&self.metrics),
+            spans: self.spans.clone(),
             looked: Arc::clone(&self.looked),
             ..Self::new(config, eservices, store, clock, appender)
         }

@@ -69,6 +69,14 @@ pub fn check(config: &Config) -> Vec<Finding> {
     check_replica(config, &mut findings);
     check_retention(config, &mut findings);
     check_records(config, &mut findings);
+    let collector = config.telemetry.otlp_traces_url.as_deref();
+    if collector.is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
+        findings.push(Finding::wrong(
+            "telemetry.otlp_traces_url",
+            "traces are not sent there",
+            "write for example http://127.0.0.1:4318/v1/traces",
+        ));
+    }
     if config.eservice.is_empty() {
         findings.push(Finding::wrong(
             "eservice",

@@ -45,6 +45,8 @@ pub struct Config {
     pub rules: BTreeMap<String, Level>,
     /// How children in care are called.
     pub sinba: Sinba,
+    /// Who is told of calls, beside the logs.
+    pub telemetry: Telemetry,
     /// The e-services that this process exposes.
     pub eservice: Vec<EService>,
     /// The members of PDND for whom calls are counted.
@@ -228,6 +230,14 @@ impl Default for Retention {
     fn default() -> Self {
         Self { payload_days: None, keep_for_cancellation: true }
     }
+}
+
+/// `[telemetry]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Telemetry {
+    /// Where a collector takes traces (OTLP over HTTP); absent: there are none.
+    pub otlp_traces_url: Option<String>,
 }
 
 /// `[sinba]`.

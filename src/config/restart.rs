@@ -17,6 +17,7 @@ pub fn needs_restart(in_force: &Config, other: &Config) -> Vec<&'static str> {
         retention: _,
         rules: _,
         sinba: _,
+        telemetry,
         eservice: _,
         tracing: _,
     } = in_force;
@@ -61,6 +62,7 @@ pub fn needs_restart(in_force: &Config, other: &Config) -> Vec<&'static str> {
         ("api.stalled_seconds", *stalled_seconds != other.api.stalled_seconds),
         ("api.tls", tls.is_some() != other.api.tls.is_some()),
         ("api.shutdown_seconds", *shutdown_seconds != other.api.shutdown_seconds),
+        ("telemetry.otlp_traces_url", telemetry.otlp_traces_url != other.telemetry.otlp_traces_url),
         ("back_office.bind", *back_office_bind != other.back_office.bind),
         ("back_office.tls", back_office_tls.is_some() != other.back_office.tls.is_some()),
     ]

@@ -67,6 +67,7 @@ mod siuss;
 mod store;
 mod story;
 mod support;
+mod telemetry;
 mod threats;
 mod tracing;
 mod transport;

@@ -1,5 +1,7 @@
 //! Logs: where they go and in which form. What they say is decided where it happens; never a personal datum, never a
-//! token.
+//! token. Traces are in [`span`].
+
+pub mod span;
 
 use std::io::IsTerminal;
 
