@@ -1,5 +1,6 @@
 //! What a cursor sees.
 
+use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 
 use super::tipo_of;
@@ -36,13 +37,12 @@ pub(super) fn page(
         // No flow will ever be later than the last timestamp that the tables can hold.
         return Ok(Vec::new());
     };
-    let rows: Vec<Row> = flusso::table
+    let flows = flusso::table
         .inner_join(ente::table.on(ente::id.eq(flusso::ente_id)))
         .filter(flusso::eservice_id.eq(eservice.get()))
         .filter(flusso::ts.gt(since))
         .filter(flusso::eliminato_ms.is_null())
         .order(flusso::ts)
-        .limit(i64::from(limit))
         .select((
             ente::codice,
             ente::denominazione,
@@ -51,8 +51,16 @@ pub(super) fn page(
             flusso::tipo,
             flusso::payload_format,
             flusso::payload,
-        ))
-        .load(connection)?;
+        ));
+    let rows: Vec<Row> = match connection {
+        // SQLite plans a statement anew each time that a parameter of its LIMIT is bound. It gives rows as they are
+        // asked for: whoever asks for no more has limited it.
+        AnyConnection::Sqlite(inner) => {
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            flows.load_iter::<Row, DefaultLoadingMode>(inner)?.take(limit).collect::<QueryResult<_>>()?
+        }
+        AnyConnection::Postgres(inner) => flows.limit(i64::from(limit)).load(inner)?,
+    };
     rows.into_iter()
         .map(|(codice_ente, denominazione_ente, id_flusso, ts_ms, tipo, format, bytes)| {
             Ok(PublishedFlusso {
