@@ -1,41 +1,65 @@
-//! The way back to a program that reads plain payloads alone.
+//! Payloads as programs read them that know of no compression: for going back to such a program.
 
 use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Binary};
 
 use super::connection::AnyConnection;
 use super::error::StoreError;
-use super::schema::flusso;
-use crate::payload::{PLAIN, unpack};
+use super::schema::{eservice, flusso};
+use crate::payload::{self, PLAIN, ZSTD_1};
 
-/// The migration since which payloads may be compressed.
+/// The migration with which compressed payloads came.
 pub(super) const COMPRESSED: &str = "0017";
 
-/// How many payloads are held in memory at once.
-const BATCH: i64 = 1000;
-
-/// The format of a payload that was dropped: there is nothing to write.
-const DROPPED: i16 = 0;
+/// Flows that are written at once.
+const PAGE: i64 = 1000;
 
 /// Writes every payload as plain XML, within the caller's transaction.
 pub(super) fn write_plain(connection: &mut AnyConnection) -> Result<(), StoreError> {
-    let mut after = (i64::MIN, i64::MIN);
-    loop {
-        let (eservice, ts) = after;
-        let behind =
-            flusso::eservice_id.gt(eservice).or(flusso::eservice_id.eq(eservice).and(flusso::ts.gt(ts)));
-        let rows: Vec<(i64, i64, i16, Vec<u8>)> = flusso::table
-            .filter(behind)
-            .filter(flusso::payload_format.ne_all([PLAIN, DROPPED]))
-            .order((flusso::eservice_id, flusso::ts))
-            .limit(BATCH)
-            .select((flusso::eservice_id, flusso::ts, flusso::payload_format, flusso::payload))
-            .load(connection)?;
-        let Some((eservice, ts, ..)) = rows.last() else { return Ok(()) };
-        after = (*eservice, *ts);
-        for (eservice, ts, format, payload) in rows {
-            diesel::update(flusso::table.find((eservice, ts)))
-                .set((flusso::payload_format.eq(PLAIN), flusso::payload.eq(unpack(format, payload)?)))
-                .execute(connection)?;
+    let eservices: Vec<i64> = eservice::table.select(eservice::id).load(connection)?;
+    for id in eservices {
+        let mut after = i64::MIN;
+        while let Some(last) = page(connection, id, after)? {
+            after = last;
         }
     }
+    Ok(())
+}
+
+/// [`write_plain`] of the next flows of an e-service; gives the last of them.
+fn page(connection: &mut AnyConnection, eservice: i64, after: i64) -> Result<Option<i64>, StoreError> {
+    let rows: Vec<(i64, Vec<u8>)> = flusso::table
+        .filter(flusso::eservice_id.eq(eservice))
+        .filter(flusso::ts.gt(after))
+        .filter(flusso::payload_format.eq(ZSTD_1))
+        .order(flusso::ts)
+        .limit(PAGE)
+        .select((flusso::ts, flusso::payload))
+        .load(connection)?;
+    let (mut timestamps, mut documents) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+    for (ts, bytes) in rows {
+        timestamps.push(ts);
+        documents.push(payload::unpack(ZSTD_1, bytes)?);
+    }
+    match connection {
+        AnyConnection::Postgres(inner) => {
+            diesel::sql_query(format!(
+                "UPDATE flusso SET payload_format = {PLAIN}, payload = document.payload \
+                 FROM unnest($2, $3) AS document (ts, payload) \
+                 WHERE flusso.eservice_id = $1 AND flusso.ts = document.ts"
+            ))
+            .bind::<BigInt, _>(eservice)
+            .bind::<Array<BigInt>, _>(&timestamps)
+            .bind::<Array<Binary>, _>(&documents)
+            .execute(inner)?;
+        }
+        AnyConnection::Sqlite(inner) => {
+            for (ts, document) in timestamps.iter().zip(&documents) {
+                diesel::update(flusso::table.find((eservice, ts)))
+                    .set((flusso::payload_format.eq(PLAIN), flusso::payload.eq(document)))
+                    .execute(inner)?;
+            }
+        }
+    }
+    Ok(timestamps.pop())
 }
