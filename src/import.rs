@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Seek};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::thread;
 
 use serde::Serialize;
 
@@ -19,8 +20,12 @@ use crate::siuss::record::{EnteErogatore, Record};
 use crate::siuss::rules::Rulebook;
 use crate::store::{EserviceId, StoreError};
 
-/// Source records that share one transaction.
-const BATCH: usize = 500;
+/// Source records that share one transaction of a server: the more, the less is waited for its commits, while nobody
+/// but who publishes into the same feed waits.
+const SERVER_BATCH: usize = 2000;
+
+/// Source records that share one transaction of a file, where every other writer waits for its end.
+const FILE_BATCH: usize = 1000;
 
 /// Bytes of a source for each flow that comes of it, at the least: a row of a CSV, the shortest form, has some three
 /// hundred, and may be divided by year or replace what was sent.
@@ -106,6 +111,34 @@ pub struct Listeners<'a> {
 }
 
 impl Destination<'_> {
+    fn is_on_server(&self) -> bool {
+        matches!(self, Self::Feed { registry, .. } if registry.is_on_server())
+    }
+
+    /// Publishes `records`, and does `work` as well: meanwhile, where it is a server that publishes and time would pass
+    /// in waiting for it. A file has one writer, and others write to it during `work`.
+    fn publish_and<T>(
+        &mut self,
+        records: &[Record],
+        following: u32,
+        work: impl FnOnce() -> T,
+    ) -> (Result<Vec<Verdict>, StoreError>, T) {
+        if !self.is_on_server() {
+            return (self.publish(records, following), work());
+        }
+        thread::scope(|scope| {
+            let builder = thread::Builder::new().name("publish".to_owned());
+            let publishing = builder.spawn_scoped(scope, || self.publish(records, following));
+            let done = work();
+            let published = match publishing {
+                Ok(publishing) => publishing.join(),
+                Err(error) => Ok(Err(StoreError::Unavailable(error.to_string()))),
+            };
+            let interrupted = |_| Err(StoreError::Unavailable("the work was interrupted".to_owned()));
+            (published.unwrap_or_else(interrupted), done)
+        })
+    }
+
     fn publish(&mut self, records: &[Record], following: u32) -> Result<Vec<Verdict>, StoreError> {
         match self {
             _ if records.is_empty() => Ok(Vec::new()),
@@ -177,8 +210,9 @@ fn take<'a>(
             return Ok(false);
         }
     };
+    let most = if destination.is_on_server() { SERVER_BATCH } else { FILE_BATCH };
+    let mut batch: Vec<Taken> = source.by_ref().take(most).collect();
     loop {
-        let mut batch: Vec<Taken> = source.by_ref().take(BATCH).collect();
         if batch.is_empty() {
             return Ok(true);
         }
@@ -190,7 +224,9 @@ fn take<'a>(
             None => 0,
         };
         let following = u32::try_from(following).unwrap_or(u32::MAX);
-        let mut verdicts = destination.publish(&records, following)?.into_iter();
+        let (verdicts, next) =
+            destination.publish_and(&records, following, || source.by_ref().take(most).collect());
+        let mut verdicts = verdicts?.into_iter();
         for (taken, parts) in batch.iter_mut().zip(parts) {
             for verdict in verdicts.by_ref().take(parts) {
                 let mut notices = count(verdict, summary);
@@ -202,6 +238,7 @@ fn take<'a>(
         if (listeners.batch)(summary).is_break() {
             return Err(ImportError::Stopped);
         }
+        batch = next;
     }
 }
 

@@ -58,7 +58,7 @@ impl<'a> Register<'a> {
         publish::foresee(connection, feed, &identities, earlier, |plan| self.plan(plan))
     }
 
-    fn plan(&self, plan: &mut Plan<'a>) -> Vec<(Fingerprint, Outcome)> {
+    fn plan<'p>(&'p self, plan: &mut Plan<'p>) -> Vec<(Fingerprint, Outcome)> {
         let records = self.records.iter().zip(&self.keys);
         records.map(|(record, keys)| (keys.identity, plan.add(record, keys))).collect()
     }

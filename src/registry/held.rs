@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
+use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary, Nullable, SmallInt, Text};
 
 use super::esiti::CodiceEsito;
@@ -15,30 +17,52 @@ use crate::siuss::record::EnteErogatore;
 use crate::store::schema::prestazione;
 use crate::store::{AnyConnection, EserviceId, StoreError};
 
-#[derive(Queryable, QueryableByName)]
+#[derive(Queryable)]
 struct Row {
-    #[diesel(sql_type = Binary)]
     identity_hash: Vec<u8>,
-    #[diesel(sql_type = BigInt)]
     id: i64,
-    #[diesel(sql_type = Binary)]
     content_hash: Vec<u8>,
-    #[diesel(sql_type = SmallInt)]
     stato: i16,
-    #[diesel(sql_type = BigInt)]
     flusso_ts: i64,
-    #[diesel(sql_type = Nullable<BigInt>)]
     eliminato_ms: Option<i64>,
 }
 
-/// One lookup by the unique key for each element, in one round trip. `= ANY` would say the same, but as long as the
-/// table has no statistics (the first import of all) the planner takes it for everything and reads the whole table;
-/// the limit keeps the lookups apart.
-const POSTGRES: &str = "
-    SELECT held.* FROM unnest($1) AS key (hash) CROSS JOIN LATERAL (
-        SELECT identity_hash, id, content_hash, stato, flusso_ts, eliminato_ms FROM prestazione
-        WHERE eservice_id = $2 AND codice_ente = $3 AND identity_hash = key.hash LIMIT 1
-    ) AS held";
+/// One lookup by the unique key for each identity, in one round trip and one statement that is prepared once. `= ANY`
+/// would say the same, but as long as the table has no statistics (the first import of all) the planner takes it for
+/// everything and reads the whole table; the limit keeps the lookups apart.
+struct Lookups<'a> {
+    identities: Vec<&'a [u8]>,
+    eservice: i64,
+    codice: &'a str,
+}
+
+impl QueryFragment<Pg> for Lookups<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT held.* FROM unnest(");
+        out.push_bind_param::<Array<Binary>, _>(&self.identities)?;
+        out.push_sql(
+            ") AS key (hash) CROSS JOIN LATERAL (\
+             SELECT identity_hash, id, content_hash, stato, flusso_ts, eliminato_ms FROM prestazione \
+             WHERE eservice_id = ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.eservice)?;
+        out.push_sql(" AND codice_ente = ");
+        out.push_bind_param::<Text, _>(&self.codice)?;
+        out.push_sql(" AND identity_hash = key.hash LIMIT 1) AS held");
+        Ok(())
+    }
+}
+
+impl QueryId for Lookups<'_> {
+    type QueryId = Lookups<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl Query for Lookups<'_> {
+    type SqlType = (Binary, BigInt, Binary, SmallInt, BigInt, Nullable<BigInt>);
+}
+
+impl RunQueryDsl<PgConnection> for Lookups<'_> {}
 
 /// The benefits with these identities that the registry holds.
 pub(super) fn held<'a>(
@@ -51,12 +75,8 @@ pub(super) fn held<'a>(
     let codice = erogatore.codice.as_str();
     let rows: Vec<Row> = match connection {
         AnyConnection::Postgres(inner) => {
-            let identities: Vec<&[u8]> = identities.iter().map(Fingerprint::as_bytes).collect();
-            diesel::sql_query(POSTGRES)
-                .bind::<Array<Binary>, _>(identities)
-                .bind::<BigInt, _>(eservice.get())
-                .bind::<Text, _>(codice)
-                .load(inner)?
+            let identities = identities.iter().map(Fingerprint::as_bytes).collect();
+            Lookups { identities, eservice: eservice.get(), codice }.load(inner)?
         }
         AnyConnection::Sqlite(inner) => {
             let mut rows = Vec::new();

@@ -333,6 +333,11 @@ impl Registry {
 }
 
 impl Registry {
+    /// Whether it is kept by a database server, and not in a file.
+    pub(crate) fn is_on_server(&self) -> bool {
+        self.store.is_on_server()
+    }
+
     /// Where and how it publishes benefits of `erogatore`.
     pub(crate) fn feed<'a>(&'a self, eservice: EserviceId, erogatore: &'a EnteErogatore) -> Feed<'a> {
         Feed { eservice, erogatore, clock: &self.clock, refused: self.refused, following: 0 }

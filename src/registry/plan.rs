@@ -12,11 +12,14 @@ use crate::siuss::record::{Record, TipoFlusso, TipoOperazione};
 pub(super) struct Keys {
     pub(super) identity: Fingerprint,
     content: Fingerprint,
+    /// What it says ([`Record::content`]), of which a flow is made.
+    text: String,
 }
 
 impl Keys {
     pub(super) fn of(record: &Record) -> Self {
-        Self { identity: Fingerprint::of(&record.identity()), content: Fingerprint::of(&record.content()) }
+        let text = record.content();
+        Self { identity: Fingerprint::of(&record.identity()), content: Fingerprint::of(&text), text }
     }
 }
 
@@ -81,7 +84,8 @@ impl Benefit<'_> {
 /// What a flow says.
 #[derive(Debug)]
 pub(super) enum Content<'a> {
-    Insertion(&'a Record),
+    /// A record, and what it says as text.
+    Insertion(&'a Record, &'a str),
     /// The insertion of what that flow inserted.
     Repetition(Flow),
     /// The cancellation of that flow.
@@ -126,7 +130,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Adds what `record` changes.
-    pub(super) fn add(&mut self, record: &'a Record, keys: &Keys) -> Outcome {
+    pub(super) fn add(&mut self, record: &'a Record, keys: &'a Keys) -> Outcome {
         let held = self.benefits.get(&keys.identity);
         let held = held.map(|held| (held.stato, held.content == keys.content));
         match (record.operazione(), held) {
@@ -203,7 +207,7 @@ impl<'a> Plan<'a> {
         old: Fingerprint,
         tipo: TipoFlusso,
         records: &'a [Record],
-        keys: &[Keys],
+        keys: &'a [Keys],
     ) -> Vec<(Fingerprint, Outcome)> {
         if self.benefits.get(&old).is_some_and(|held| held.stato == Stato::Withdrawn) {
             return vec![(old, Outcome::Refused(Box::new(withdrawn())))];
@@ -237,8 +241,8 @@ impl<'a> Plan<'a> {
         held.gone_ms.filter(|_| cancels).map(|ms| Outcome::Refused(Box::new(payload_gone(ms))))
     }
 
-    fn insert(&mut self, record: &'a Record, keys: &Keys) -> usize {
-        let flow = self.flow(keys.identity, record.tipo(), Content::Insertion(record));
+    fn insert(&mut self, record: &'a Record, keys: &'a Keys) -> usize {
+        let flow = self.flow(keys.identity, record.tipo(), Content::Insertion(record, &keys.text));
         let benefit = self.benefits.entry(keys.identity).or_insert_with(|| Benefit {
             id: None,
             content: keys.content,

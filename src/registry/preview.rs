@@ -136,7 +136,7 @@ impl<'a> Decision<'a> {
         old.into_iter().chain(self.keys.iter().map(|keys| keys.identity)).collect()
     }
 
-    fn decide(&self, plan: &mut Plan<'a>) -> Vec<(Fingerprint, Outcome)> {
+    fn decide<'p>(&'p self, plan: &mut Plan<'p>) -> Vec<(Fingerprint, Outcome)> {
         match (self.change, self.old) {
             (Change::Register(records), _) => {
                 let records = records.iter().zip(&self.keys);

@@ -10,17 +10,14 @@ use super::forecast::Forecast;
 use super::plan::{Content, Flow, Outcome, Plan, PlannedFlow, Stato};
 use super::preview::Foreseen;
 use super::riepilogo::{self, Part};
-use super::rows::{ACTIVE, FlussoRow, PrestazioneRow, WITHDRAWN};
+use super::rows::{ACTIVE, FlussoRow, PrestazioneRow, WITHDRAWN, insert_all};
 use super::{Feed, Fingerprint, Published, Verdict, cancellation, gap, held, tipo_number};
 use crate::payload::{self, Packed};
-use crate::siuss::record::{EnteErogatore, Flusso, NomeFlusso, Record, TipoFlusso, TipoOperazione};
+use crate::siuss::record::{EnteErogatore, NomeFlusso, TipoFlusso};
 use crate::siuss::values::Value;
 use crate::siuss::xml;
 use crate::store::schema::{ente, flusso, prestazione, progressivo};
 use crate::store::{AnyConnection, Day, EserviceId, StoreError, each_backend, sequencer};
-
-/// How many rows one statement carries: within the 32766 parameters of SQLite for the widest table.
-const CHUNK: usize = 2000;
 
 /// Publishes what `decide` plans on top of the benefits with these identities.
 pub(super) fn publish<'a>(
@@ -208,11 +205,11 @@ fn write(
             Flow::Planned(place) => written.get(*place),
         };
         let one = match &flow.content {
-            Content::Insertion(record) => insertion((*record).clone(), ente_id, erogatore, name)?,
+            Content::Insertion(_, text) => insertion(text, ente_id, erogatore, name)?,
             Content::Repetition(of) => {
                 let of = earlier(of).ok_or_else(inconsistent)?;
                 let record = xml::read(&of.xml).map_err(|_| unreadable(&of.name))?.record;
-                insertion(record, ente_id, erogatore, name)?
+                insertion(&record.content(), ente_id, erogatore, name)?
             }
             Content::Cancellation(of) => {
                 let of = earlier(of).ok_or_else(inconsistent)?;
@@ -225,21 +222,17 @@ fn write(
     Ok(written)
 }
 
-/// The flow that inserts `record`, which the ente transmits as it is configured now.
+/// The flow that inserts what a record says, which the ente transmits as it is configured now.
 fn insertion(
-    record: Record,
+    content: &str,
     ente_id: i64,
     erogatore: &EnteErogatore,
     name: &str,
 ) -> Result<Written, StoreError> {
-    let flusso = Flusso {
-        nome: NomeFlusso::read(name).ok_or_else(|| {
-            StoreError::Unreadable(format!("an ente whose code is too long to name a flow: {name}"))
-        })?,
-        ente: erogatore.clone(),
-        record: record.with_operazione(TipoOperazione::Inserimento),
-    };
-    Ok(Written { name: name.to_owned(), ente_id, xml: xml::write(&flusso) })
+    let flusso = NomeFlusso::read(name).ok_or_else(|| {
+        StoreError::Unreadable(format!("an ente whose code is too long to name a flow: {name}"))
+    })?;
+    Ok(Written { name: name.to_owned(), ente_id, xml: xml::write_around(content, &flusso, erogatore) })
 }
 
 fn unreadable(name: &str) -> StoreError {
@@ -326,7 +319,7 @@ fn insert(
             tipo: tipo_number(flow.tipo),
             operazione: match (flow.tipo, &flow.content) {
                 (TipoFlusso::Sinba, _) => None,
-                (TipoFlusso::PsPsaSina, Content::Insertion(_) | Content::Repetition(_)) => Some("I"),
+                (TipoFlusso::PsPsaSina, Content::Insertion(..) | Content::Repetition(_)) => Some("I"),
                 (TipoFlusso::PsPsaSina, Content::Cancellation(_)) => Some("C"),
             },
             prestazione_id: *ids.entry(flow.identity).or_insert(held.unwrap_or(*ts)),
@@ -334,13 +327,11 @@ fn insert(
             payload: &packed.bytes,
             annulla_ts: match flow.content {
                 Content::Cancellation(of) => Some(of.timestamp(timestamps).ok_or_else(inconsistent)?),
-                Content::Insertion(_) | Content::Repetition(_) => None,
+                Content::Insertion(..) | Content::Repetition(_) => None,
             },
         });
     }
-    for chunk in flows.chunks(CHUNK) {
-        each_backend!(connection, |inner| diesel::insert_into(flusso::table).values(chunk).execute(inner))?;
-    }
+    insert_all!(connection, flusso::table, &flows)?;
     let mut benefits = Vec::new();
     for (identity, benefit) in plan.benefits.iter().filter(|(_, benefit)| benefit.changed) {
         let flusso_ts = benefit.in_force.timestamp(timestamps).ok_or_else(inconsistent)?;
@@ -383,10 +374,6 @@ fn insert(
     }
     // In the order of the key: a tree is built faster at its end than all over.
     benefits.sort_unstable_by_key(|row| row.id);
-    for chunk in benefits.chunks(CHUNK) {
-        each_backend!(connection, |inner| diesel::insert_into(prestazione::table)
-            .values(chunk)
-            .execute(inner))?;
-    }
+    insert_all!(connection, prestazione::table, &benefits)?;
     Ok(ids)
 }

@@ -14,6 +14,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use super::plan::{Benefit, Content, Plan, Stato};
+use super::rows::insert_all;
 use crate::siuss::codes::CaratterePrestazione;
 use crate::siuss::record::Record;
 use crate::siuss::values::Intero;
@@ -168,23 +169,25 @@ fn due(
 ) -> Result<(), StoreError> {
     let mut due: BTreeMap<(i16, Day), i64> = BTreeMap::new();
     for flow in &plan.flows {
-        if let Content::Insertion(record) = flow.content
+        if let Content::Insertion(record, _) = flow.content
             && let Some(key) = termine(record)
         {
             *due.entry(key).or_default() += 1;
         }
     }
-    for ((tipo, day), flussi) in due {
-        diesel::insert_into(scadenza::table)
-            .values((
+    let rows: Vec<_> = due
+        .into_iter()
+        .map(|((tipo, day), flussi)| {
+            (
                 scadenza::eservice_id.eq(eservice.get()),
                 scadenza::ts.eq(last),
                 scadenza::tipo.eq(tipo),
                 scadenza::giorno.eq(day.number()),
                 scadenza::flussi.eq(flussi),
-            ))
-            .execute(connection)?;
-    }
+            )
+        })
+        .collect();
+    insert_all!(connection, scadenza::table, &rows)?;
     Ok(())
 }
 
@@ -207,26 +210,47 @@ fn sums(
         }
         part.add_to(&mut sums, 1);
     }
-    for ((mese, codice), sum) in sums {
-        let row = (
-            riepilogo::eservice_id.eq(eservice.get()),
-            riepilogo::mese.eq(mese),
-            riepilogo::codice.eq(codice),
-            riepilogo::codice_ente.eq(codice_ente),
-            riepilogo::iniziate.eq(sum.iniziate),
-            riepilogo::in_corso.eq(sum.in_corso),
-            riepilogo::importo.eq(sum.importo),
-        );
-        each_backend!(connection, |inner| diesel::insert_into(riepilogo::table)
-            .values(row)
-            .on_conflict((riepilogo::eservice_id, riepilogo::mese, riepilogo::codice, riepilogo::codice_ente))
-            .do_update()
-            .set((
-                riepilogo::iniziate.eq(riepilogo::iniziate + excluded(riepilogo::iniziate)),
-                riepilogo::in_corso.eq(riepilogo::in_corso + excluded(riepilogo::in_corso)),
-                riepilogo::importo.eq(riepilogo::importo + excluded(riepilogo::importo)),
-            ))
-            .execute(inner))?;
+    let rows: Vec<_> = sums
+        .into_iter()
+        .map(|((mese, codice), sum)| {
+            (
+                riepilogo::eservice_id.eq(eservice.get()),
+                riepilogo::mese.eq(mese),
+                riepilogo::codice.eq(codice),
+                riepilogo::codice_ente.eq(codice_ente),
+                riepilogo::iniziate.eq(sum.iniziate),
+                riepilogo::in_corso.eq(sum.in_corso),
+                riepilogo::importo.eq(sum.importo),
+            )
+        })
+        .collect();
+    macro_rules! add {
+        ($inner:expr, $values:expr) => {
+            diesel::insert_into(riepilogo::table)
+                .values($values)
+                .on_conflict((
+                    riepilogo::eservice_id,
+                    riepilogo::mese,
+                    riepilogo::codice,
+                    riepilogo::codice_ente,
+                ))
+                .do_update()
+                .set((
+                    riepilogo::iniziate.eq(riepilogo::iniziate + excluded(riepilogo::iniziate)),
+                    riepilogo::in_corso.eq(riepilogo::in_corso + excluded(riepilogo::in_corso)),
+                    riepilogo::importo.eq(riepilogo::importo + excluded(riepilogo::importo)),
+                ))
+                .execute($inner)?
+        };
+    }
+    match connection {
+        // One round trip for all of them.
+        AnyConnection::Postgres(inner) => drop(add!(inner, &rows)),
+        AnyConnection::Sqlite(inner) => {
+            for row in &rows {
+                add!(inner, row);
+            }
+        }
     }
     Ok(())
 }

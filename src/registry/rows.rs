@@ -11,6 +11,22 @@ pub(super) const ACTIVE: i16 = 1;
 /// How the tables mark a benefit that was withdrawn.
 pub(super) const WITHDRAWN: i16 = 2;
 
+/// Inserts new rows, however many: on PostgreSQL with COPY, for which there is nothing to plan and which writes many
+/// rows of a page at once; on SQLite, where a statement costs no round trip, each with the one that is prepared once.
+macro_rules! insert_all {
+    ($connection:expr, $table:expr, $rows:expr) => {
+        match $connection {
+            $crate::store::AnyConnection::Sqlite(inner) => $rows
+                .iter()
+                .try_for_each(|row| diesel::insert_into($table).values(row).execute(inner).map(drop)),
+            $crate::store::AnyConnection::Postgres(inner) => {
+                diesel::copy_from($table).from_insertable($rows).execute(inner).map(drop)
+            }
+        }
+    };
+}
+pub(super) use insert_all;
+
 /// A flow to write.
 #[derive(Insertable)]
 #[diesel(table_name = flusso, treat_none_as_default_value = false)]

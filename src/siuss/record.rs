@@ -438,7 +438,7 @@ impl Record {
     /// Everything that it says, in one canonical form, but for the operation.
     #[must_use]
     pub fn content(&self) -> String {
-        super::xml::write_record(&self.clone().with_operazione(TipoOperazione::Inserimento))
+        super::xml::write_record(self, Some(TipoOperazione::Inserimento))
     }
 }
 

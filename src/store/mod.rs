@@ -215,6 +215,11 @@ impl Store {
         self.unbounded.lock().unwrap_or_else(PoisonError::into_inner).map(|since| since.elapsed())
     }
 
+    /// Whether a server keeps the database, and not this program in a file.
+    pub(crate) fn is_on_server(&self) -> bool {
+        !self.waits_end_by_themselves
+    }
+
     fn running(&self) -> Running<'_> {
         *self.unbounded.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         Running(&self.unbounded)

@@ -14,6 +14,7 @@ pub use document::{Document, Item, read};
 pub use parser::{Encoding, RULES};
 pub use writer::write;
 
+pub(crate) use writer::write_around;
 pub(super) use writer::write_record;
 
 /// The namespace of the flows.

@@ -1,40 +1,46 @@
 //! Writing. One line, attributes in the order of the schema, nothing optional: the bytes depend on the flow alone.
 
-use super::super::record::{Flusso, Group, PsPsaSina, Record, Sinba};
+use super::super::record::{
+    EnteErogatore, Flusso, Group, NomeFlusso, PsPsaSina, Record, Sinba, TipoOperazione,
+};
 use super::super::values::Value;
 use super::NAMESPACE;
+
+/// The first attribute of a benefit.
+const OPERAZIONE: &str = "TipoOperazione";
 
 /// The flow as XML, UTF-8.
 #[must_use]
 pub fn write(flusso: &Flusso) -> Vec<u8> {
-    let mut out = String::with_capacity(2048);
+    write_around(&write_record(&flusso.record, None), &flusso.nome, &flusso.ente)
+}
+
+/// The flow around a record that [`write_record`] wrote.
+pub(crate) fn write_around(record: &str, nome: &NomeFlusso, ente: &EnteErogatore) -> Vec<u8> {
+    let mut out = String::with_capacity(record.len() + 512);
     out.push_str("<Flusso xmlns=\"");
     out.push_str(NAMESPACE);
     out.push_str("\"><IdentificazioneFlusso");
-    attribute(&mut out, "Nome", flusso.nome.as_str());
+    attribute(&mut out, "Nome", nome.as_str());
     out.push('>');
-    open(&mut out, "Ente", &flusso.ente);
+    open(&mut out, "Ente", ente);
     out.push_str("/></IdentificazioneFlusso>");
-    record(&mut out, &flusso.record);
+    out.push_str(record);
     out.push_str("</Flusso>");
     out.into_bytes()
 }
 
-/// The record alone, without its flow.
-pub(crate) fn write_record(value: &Record) -> String {
+/// The record alone, without its flow; with this operation, whatever its own, where one is given.
+pub(crate) fn write_record(record: &Record, operazione: Option<TipoOperazione>) -> String {
     let mut out = String::with_capacity(2048);
-    record(&mut out, value);
+    match record {
+        Record::PsPsaSina(record) => ps_psa_sina(&mut out, record, operazione),
+        Record::Sinba(record) => sinba(&mut out, record),
+    }
     out
 }
 
-fn record(out: &mut String, record: &Record) {
-    match record {
-        Record::PsPsaSina(record) => ps_psa_sina(out, record),
-        Record::Sinba(record) => sinba(out, record),
-    }
-}
-
-fn ps_psa_sina(out: &mut String, record: &PsPsaSina) {
+fn ps_psa_sina(out: &mut String, record: &PsPsaSina, operazione: Option<TipoOperazione>) {
     out.push_str("<Beneficiario");
     attribute(out, "CodiceFiscale", record.codice_fiscale.as_str());
     out.push('>');
@@ -44,7 +50,16 @@ fn ps_psa_sina(out: &mut String, record: &PsPsaSina) {
         open(out, "Indirizzo", indirizzo);
         out.push_str("/>");
     }
-    open(out, "PrestazioniSociali", &record.prestazione);
+    out.push_str("<PrestazioniSociali");
+    let operazione = operazione.or(record.prestazione.tipo_operazione);
+    if let Some(operazione) = operazione {
+        attribute(out, OPERAZIONE, &operazione.text());
+    }
+    record.prestazione.each(&mut |name, value| {
+        if name != OPERAZIONE {
+            attribute(out, name, &value);
+        }
+    });
     match &record.sina {
         None => out.push_str("/>"),
         Some(sina) => {
