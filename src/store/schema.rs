@@ -357,21 +357,6 @@ diesel::table! {
     }
 }
 
-diesel::table! {
-    verifica (id) {
-        id -> BigInt,
-        run -> BigInt,
-        eservice -> Nullable<Text>,
-        started_by -> Text,
-        started_ms -> BigInt,
-        entries -> BigInt,
-        checked -> BigInt,
-        beat_ms -> BigInt,
-        ended_ms -> Nullable<BigInt>,
-        report -> Nullable<Text>,
-    }
-}
-
 diesel::allow_tables_to_appear_in_same_query!(
     eservice,
     feed_gap,

@@ -1,4 +1,3 @@
-DROP TABLE verifica;
 DROP INDEX call_entry_user;
 DROP INDEX esito_unknown;
 DROP INDEX esito_accepted;

@@ -6,20 +6,3 @@ CREATE INDEX esito_unknown ON esito (eservice_id, received_ms, id) WHERE flusso_
 -- The entries of the log by whom they are about. Few calls say it, every action does.
 CREATE INDEX call_entry_user ON call_entry (evidence ->> 'user_id', instant_ms, log_id, entry_index)
     WHERE evidence IS NOT NULL;
-
--- The verification of the log that was last started from the console: at most one row, which an instance that starts
--- another takes over. eservice: the e-service whose log it reads, null for every log. entries: how many there are to read,
--- checked: how many were. beat_ms: when it last said that it goes on. ended_ms: null while it does. report: what was
--- found, as JSON; null when it could not be done.
-CREATE TABLE verifica (
-    id INTEGER PRIMARY KEY,
-    run INTEGER NOT NULL,
-    eservice TEXT,
-    started_by TEXT NOT NULL,
-    started_ms INTEGER NOT NULL,
-    entries INTEGER NOT NULL,
-    checked INTEGER NOT NULL,
-    beat_ms INTEGER NOT NULL,
-    ended_ms INTEGER,
-    report TEXT
-) STRICT;
