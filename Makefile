@@ -3,7 +3,7 @@
 BIN := target/debug/waas-comuni
 
 .DEFAULT_GOAL := help
-.PHONY: help demo assets test contract docs manual fuzz bench torture torture-without-sequencer lint upgrade-test dist dist-check image image-test
+.PHONY: help demo assets test contract docs manual fuzz bench bench-check torture torture-without-sequencer lint upgrade-test dist dist-check image image-test
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 34
@@ -34,9 +34,13 @@ manual: ## Take the pictures of docs/manuale.md again, in a browser
 	@scripts/assets.sh
 	WAAS_WRITE_MANUAL=1 cargo test --locked --test it the_story_of_each_role_on_sqlite
 
-bench: ## Measure: what the product costs beside what it is made of, on both databases; some minutes
-	@scripts/require.sh test
-	scripts/bench.sh
+bench: ## Measure: what the product costs beside what it is made of, on both databases (GROUPS='postgresql pages' FLOWS=…)
+	@scripts/require.sh bench
+	scripts/bench.sh $(GROUPS)
+
+bench-check: ## Measure again, and fail where it is worse than benches/ratios.toml by more than the tolerance
+	@scripts/require.sh bench
+	scripts/bench.sh --check $(GROUPS)
 
 fuzz: ## Run each fuzz target for five minutes (scripts/fuzz.sh runs some of them, for as long as you say)
 	@scripts/require.sh build

@@ -54,6 +54,14 @@ check_test() {
     has chromedriver || lacks "Chromium's driver" chromium-driver
 }
 
+check_bench() {
+    check_build
+    postgres_programs || lacks "PostgreSQL's server programs (initdb, postgres)" postgresql
+    has pgbench || lacks "pgbench, the database's own load generator" postgresql-client
+    has wrk || lacks "wrk, which asks for pages" wrk
+    has openssl || lacks "openssl, for a certificate" openssl
+}
+
 check_contract() {
     # Debian splits venv from python3: without ensurepip a virtual environment has no pip.
     python3 -c 'import ensurepip, venv' 2>/dev/null || lacks "Python 3 with venv" python3-venv
@@ -79,11 +87,12 @@ for purpose in "$@"; do
     case $purpose in
         build) check_build ;;
         test) check_test ;;
+        bench) check_bench ;;
         contract) check_contract ;;
         lint) check_lint ;;
         image) check_image ;;
         *)
-            echo "require.sh: unknown purpose '$purpose' (build, test, contract, lint, image)" >&2
+            echo "require.sh: unknown purpose '$purpose' (build, test, bench, contract, lint, image)" >&2
             exit 2
             ;;
     esac

@@ -73,10 +73,10 @@ cat >>"$folder/data/postgresql.conf" <<CONF
 listen_addresses = '127.0.0.1'
 unix_socket_directories = '$folder'
 max_connections = 300
-shared_buffers = 128MB
+shared_buffers = ${WAAS_POSTGRES_BUFFERS:-128MB}
 wal_level = minimal
 max_wal_senders = 0
-max_wal_size = 4GB
+max_wal_size = ${WAAS_POSTGRES_WAL:-4GB}
 checkpoint_timeout = 1h
 log_min_messages = fatal
 CONF

@@ -4,11 +4,30 @@
 //! on all of them alike. A ratio is taken within a round; the table gives the median of the rounds and, in brackets, the
 //! lowest and the highest. Rates are of this machine at this hour: only ratios compare with another run.
 
+pub mod guard;
+
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use guard::Results;
+
+/// What was measured so far.
+static RESULTS: Mutex<Option<Results>> = Mutex::new(None);
+
+/// Takes what was measured so far.
+pub fn results() -> Results {
+    RESULTS.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
+}
+
+fn record(put: impl FnOnce(&mut Results)) {
+    put(RESULTS.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default());
+}
 
 /// Something that is measured.
 pub struct Contestant<'a> {
     name: String,
+    /// What its ratio to the first must be at least.
+    target: Option<f64>,
     /// Runs it once, and says how many units it did in which time.
     run: Box<dyn FnMut() -> (f64, Duration) + 'a>,
 }
@@ -21,12 +40,54 @@ impl<'a> Contestant<'a> {
             run();
             (f64::from(units), begun.elapsed())
         };
-        Self { name: name.into(), run: Box::new(run) }
+        Self { name: name.into(), target: None, run: Box::new(run) }
     }
 
     /// `run` says itself how much it did, and how long that took.
     pub fn timed(name: impl Into<String>, run: impl FnMut() -> (f64, Duration) + 'a) -> Self {
-        Self { name: name.into(), run: Box::new(run) }
+        Self { name: name.into(), target: None, run: Box::new(run) }
+    }
+
+    /// The same, which must reach at least this ratio to the first.
+    pub fn at_least(mut self, ratio: f64) -> Self {
+        self.target = Some(ratio);
+        self
+    }
+}
+
+/// Something that is measured once, or whose rounds were measured elsewhere, and of which less is better.
+pub struct Figure {
+    name: String,
+    unit: &'static str,
+    values: Vec<f64>,
+    target: Option<f64>,
+}
+
+impl Figure {
+    pub fn of(name: impl Into<String>, unit: &'static str, values: &[f64]) -> Self {
+        Self { name: name.into(), unit, values: values.to_vec(), target: None }
+    }
+
+    /// The same, which must be this at most.
+    pub fn at_most(mut self, figure: f64) -> Self {
+        self.target = Some(figure);
+        self
+    }
+}
+
+/// Prints a line for each figure.
+pub fn figures(group: &str, figures: Vec<Figure>) {
+    println!("| **{group}** | | | |");
+    for Figure { name, unit, values, target } in figures {
+        let median = sorted(&values)[values.len() / 2];
+        let met = target.map(|target| {
+            let met = if median <= target { "met" } else { "**missed**" };
+            format!("at most {target} {unit}: {met}")
+        });
+        println!("| {name} | {} {unit} | | {} |", spread(&values, decimal), met.unwrap_or_default());
+        record(|results| {
+            results.figures.insert(format!("{group}: {name}"), median);
+        });
     }
 }
 
@@ -40,12 +101,23 @@ pub fn compare(group: &str, unit: &str, rounds: usize, mut contestants: Vec<Cont
             rates.push(units / time.as_secs_f64());
         }
     }
-    println!("| **{group}** | | |");
+    println!("| **{group}** | | | |");
     let mut medians = Vec::new();
     for (contestant, own) in contestants.iter().zip(&rates) {
         let ratios: Vec<f64> = own.iter().zip(&rates[0]).map(|(own, first)| own / first).collect();
-        println!("| {} | {} {unit}/s | {} |", contestant.name, spread(own, whole), spread(&ratios, ratio));
-        medians.push(sorted(&ratios)[ratios.len() / 2]);
+        let median = sorted(&ratios)[ratios.len() / 2];
+        let met = contestant.target.map(|target| {
+            let met = if median >= target { "met" } else { "**missed**" };
+            format!("at least {target}: {met}")
+        });
+        let (rates, shown) = (spread(own, whole), spread(&ratios, ratio));
+        println!("| {} | {rates} {unit}/s | {shown} | {} |", contestant.name, met.unwrap_or_default());
+        if !medians.is_empty() {
+            record(|results| {
+                results.ratios.insert(format!("{group}: {}", contestant.name), median);
+            });
+        }
+        medians.push(median);
     }
     medians
 }
@@ -53,6 +125,9 @@ pub fn compare(group: &str, unit: &str, rounds: usize, mut contestants: Vec<Cont
 /// The median of `figures`, and between which they lie.
 fn spread(figures: &[f64], show: fn(f64) -> String) -> String {
     let sorted = sorted(figures);
+    if let [figure] = sorted[..] {
+        return show(figure);
+    }
     let median = sorted[sorted.len() / 2];
     format!("{} ({}–{})", show(median), show(sorted[0]), show(sorted[sorted.len() - 1]))
 }
@@ -74,6 +149,11 @@ fn whole(figure: f64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A figure, to as many digits as say something.
+fn decimal(figure: f64) -> String {
+    if figure >= 100.0 { whole(figure) } else { format!("{figure:.1}") }
 }
 
 /// A ratio, to two digits or more.

@@ -1,94 +1,57 @@
-//! Clients that pull over HTTP, each on one connection that is kept.
+//! The least that asks over HTTP and reads an answer: one connection that is kept, and a buffer that is used again.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use tempfile::TempDir;
-use waas_comuni::import::Destination;
-use waas_comuni::registry::PublishedFlusso;
-
-use crate::harness::Contestant;
-use crate::import;
-use crate::support::app::App;
-use crate::support::database::TestDatabase;
-use crate::support::records::roma;
-use crate::threads::storm;
-
-const FLOWS: u32 = 20_000;
-
-/// A service without thresholds.
-pub fn start(database: &TestDatabase) -> App {
-    App::start_with(database, |config| {
-        config.eservice[0].daily_calls_per_consumer = u32::MAX;
-        config.eservice[0].daily_calls_total = u32::MAX;
-    })
+/// One connection.
+pub struct Client {
+    stream: TcpStream,
+    /// The head of the last answer, then its body.
+    answer: Vec<u8>,
+    body: usize,
 }
 
-/// Fills the feed of `app`, and gives its flows.
-pub fn fill(app: &App) -> Vec<PublishedFlusso> {
-    let folder = TempDir::new().unwrap();
-    let mut destination =
-        Destination::Feed { registry: &app.registry, eservice: app.eservice, ente: &roma() };
-    import::run(&import::benefits(folder.path(), FLOWS), &mut destination);
-    app.registry.page(app.eservice, 0, FLOWS).unwrap()
-}
-
-/// Where in the feed there are full pages of any size.
-pub fn cursors(flussi: &[PublishedFlusso]) -> Vec<i64> {
-    flussi[..flussi.len() - 100].iter().map(|flusso| flusso.ts_ms).collect()
-}
-
-/// So many clients that pull pages of `limit` flows.
-pub fn http<'a>(name: &str, app: &'a App, clients: usize, cursors: &'a [i64], limit: i64) -> Contestant<'a> {
-    let voucher = app.voucher();
-    Contestant::timed(name, move || {
-        storm(clients, |number| {
-            let mut client = HttpClient::connect(app.address(), &voucher);
-            let mut cursors = anywhere(cursors, number);
-            move || client.pull(cursors.next().unwrap(), limit)
-        })
-    })
-}
-
-/// Cursors all over the feed, in an order of each client's own.
-pub fn anywhere(cursors: &[i64], client: usize) -> impl Iterator<Item = i64> {
-    (client..).map(move |step| cursors[step.wrapping_mul(7919 * (client + 1)) % cursors.len()])
-}
-
-/// One connection that is kept, and the least that reads an answer from it.
-struct HttpClient {
-    stream: BufReader<TcpStream>,
-    voucher: String,
-    body: Vec<u8>,
-}
-
-impl HttpClient {
-    fn connect(address: SocketAddr, voucher: &str) -> Self {
+impl Client {
+    pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream: BufReader::new(stream), voucher: voucher.to_owned(), body: Vec::new() }
+        Self { stream, answer: Vec::new(), body: 0 }
     }
 
-    fn pull(&mut self, since: i64, limit: i64) {
-        let request = format!(
-            "GET /waas/v1/flussi?since={since}&limit={limit} HTTP/1.1\r\nHost: localhost\r\n\
-             Authorization: Bearer {}\r\n\r\n",
-            self.voucher
-        );
-        self.stream.get_mut().write_all(request.as_bytes()).unwrap();
-        let mut length = None;
-        let mut line = String::new();
-        self.stream.read_line(&mut line).unwrap();
-        assert!(line.starts_with("HTTP/1.1 200 "), "{line}");
-        loop {
-            line.clear();
-            self.stream.read_line(&mut line).unwrap();
-            let Some((name, value)) = line.trim_end().split_once(": ") else { break };
-            if name.eq_ignore_ascii_case("content-length") {
-                length = Some(value.parse().unwrap());
+    /// Asks with `headers`, each of them ended by CR LF, and gives the status.
+    pub fn get(&mut self, path: &str, headers: &str) -> u16 {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
+        self.stream.write_all(request.as_bytes()).unwrap();
+        self.answer.clear();
+        let mut piece = vec![0; 64 * 1024];
+        let mut whole = None;
+        while whole.is_none_or(|whole| self.answer.len() < whole) {
+            let read = self.stream.read(&mut piece).unwrap();
+            assert!(read > 0, "the service closed the connection");
+            self.answer.extend_from_slice(&piece[..read]);
+            if whole.is_none() {
+                whole = length(&self.answer).map(|(head, body)| {
+                    self.body = head;
+                    head + body
+                });
             }
         }
-        self.body.resize(length.expect("a length"), 0);
-        self.stream.read_exact(&mut self.body).unwrap();
+        std::str::from_utf8(&self.answer[9..12]).unwrap().parse().unwrap()
     }
+
+    /// The body of the last answer.
+    pub fn body(&self) -> &[u8] {
+        &self.answer[self.body..]
+    }
+}
+
+/// The lengths of head and body, once the head is there.
+pub fn length(answer: &[u8]) -> Option<(usize, usize)> {
+    let end = memchr::memmem::find(answer, b"\r\n\r\n")? + 4;
+    let head = std::str::from_utf8(&answer[..end]).unwrap();
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.parse().unwrap())
+    });
+    Some((end, length.expect("a length")))
 }

@@ -4,10 +4,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Clients at once.
-pub const CLIENTS: usize = 16;
-/// How long they go on.
-const WHILE: Duration = Duration::from_secs(1);
+use crate::turn;
 
 /// Runs the work that `client` prepares for each of so many clients, again and again: how often, and in which time.
 pub fn storm<W: FnMut()>(clients: usize, client: impl Fn(usize) -> W + Sync) -> (f64, Duration) {
@@ -22,7 +19,7 @@ pub fn storm<W: FnMut()>(clients: usize, client: impl Fn(usize) -> W + Sync) -> 
                     ready.wait();
                     let begun = Instant::now();
                     let mut count = 0_u32;
-                    while begun.elapsed() < WHILE {
+                    while begun.elapsed() < turn() {
                         work();
                         count += 1;
                     }

@@ -1,8 +1,8 @@
 //! How many calls are worked on at once. What comes beyond waits its turn for a moment; what cannot be worked on soon
 //! is shed with 503 and `Retry-After` before anything is spent on it, so that a storm slows nobody who is let in.
 //!
-//! The time in the queue decides rather than its length: a database that is slow today sheds sooner than a fast one.
-//! A shed call leaves no entry of its own in the log of calls, and one entry says for each e-service and minute how many
+//! Both the length of the queue and the time in it are bounded: the one bounds memory and what a fast database makes
+//! callers wait, the other what a slow one does. A shed call leaves no entry of its own in the log of calls, and one entry says for each e-service and minute how many
 //! there were: a flood of calls is no flood of entries.
 
 use std::collections::BTreeMap;
@@ -16,10 +16,10 @@ use tokio::time::timeout;
 use crate::store::EserviceId;
 
 /// How long a call waits for its turn.
-const PATIENCE: Duration = Duration::from_millis(100);
-/// How many calls wait for each one that is worked on: a bound on memory, PATIENCE being over before on any machine
-/// that is not very fast.
-const WAITING_FOR_EACH: usize = 8;
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How many calls wait for each one that is worked on. On four cores that lets two hundred callers pull at once, and
+/// makes nobody wait for a twentieth of a second.
+const WAITING_FOR_EACH: usize = 4;
 /// Calls at once for each core, where the configuration does not say.
 const CALLS_FOR_EACH_CORE: usize = 16;
 

@@ -17,6 +17,7 @@ mod append_only;
 mod ats;
 mod audit;
 mod backup;
+mod bench_check;
 mod benefits;
 mod browser;
 mod call_log;

@@ -1,22 +1,7 @@
-//! How long a page of a search takes in a log of ten million entries: `make bench`.
+//! How long a page of a search takes in a log of ten million entries.
 //!
 //! `WAAS_BENCH_ENTRIES` asks for another length. PostgreSQL takes part where `WAAS_TEST_POSTGRES` names a server. A
 //! million entries take about a gigabyte of disk, one database after the other.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::as_conversions,
-    clippy::string_slice,
-    missing_docs,
-    unreachable_pub,
-    reason = "a measurement ends where something fails, and has no public face"
-)]
-
-#[path = "../../tests/it/support/mod.rs"]
-#[expect(dead_code, unused_imports, unused_macros, reason = "the tests use the rest of it")]
-mod support;
 
 use std::time::{Duration, Instant};
 
@@ -24,8 +9,8 @@ use jiff::Timestamp;
 use waas_comuni::call_log::search::{About, Filter, search};
 use waas_comuni::store::Store;
 
-use support::bulk::{self, BEGIN, STEP};
-use support::database::{Backend, TestDatabase};
+use crate::support::bulk::{self, BEGIN, STEP};
+use crate::support::database::{Backend, TestDatabase};
 
 const ENTRIES: i64 = 10_000_000;
 const FLOWS: i64 = 200_000;
@@ -34,7 +19,7 @@ const PAGE: u32 = 50;
 /// How often each search is made.
 const TIMES: usize = 5;
 
-fn main() {
+pub fn all() {
     let entries = std::env::var("WAAS_BENCH_ENTRIES").map_or(ENTRIES, |text| text.parse().unwrap());
     for backend in [Backend::Sqlite, Backend::Postgres] {
         if backend == Backend::Postgres && std::env::var_os("WAAS_TEST_POSTGRES").is_none() {
