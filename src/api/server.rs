@@ -143,6 +143,8 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
     .keep_alive(KEEP_ALIVE)
     .workers(workers)
     .max_connections(connections.div_ceil(workers))
+    // A page leaves in several writes: the last must not wait for the client's acknowledgement of the one before.
+    .tcp_nodelay(true)
     .shutdown_timeout(shutdown_seconds)
     .disable_signals();
     let (server, certificate) = match tls {
