@@ -2,13 +2,13 @@
 //!
 //! A page looks at a bounded number of benefits, so that it costs the same in a registry of a million; where few of
 //! them are wanted it may be short, and the next page goes on. How far a benefit has come is told from the flow in force
-//! and from what was last said of it, and kept nowhere.
+//! and from what was last said of it, and kept nowhere. States that few flows are in are found from those flows.
 
 use std::collections::HashMap;
 
 use diesel::dsl::{exists, sql};
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::{BigInt, Bool};
 
 use super::esiti::CodiceEsito;
 use super::history::{Stato, StatoFlusso};
@@ -100,8 +100,9 @@ pub(crate) fn search(
     let size = if matches!(search.wanted, Some(Wanted::Flow(_))) { CHUNK } else { limit.saturating_add(1) };
     let mut benefits = Vec::new();
     let mut next = after;
+    let from_flows = from_flows(connection, eservice, search)?;
     for _ in 0..MOST_LOOKED_AT / CHUNK {
-        let chunk = candidates(connection, eservice, search, next, size)?;
+        let chunk = candidates(connection, eservice, search, from_flows, next, size)?;
         let is_last = chunk.len() < size;
         let states = states(connection, eservice, &chunk, search.pulled)?;
         for (row, flusso) in chunk.into_iter().zip(states) {
@@ -150,11 +151,44 @@ impl Row {
     }
 }
 
+/// Whether the flows that may be wanted are so few that the benefits are found from them. Otherwise they are so many that
+/// the newest benefits are soon found one by one.
+fn from_flows(
+    connection: &mut AnyConnection,
+    eservice: EserviceId,
+    search: &Search,
+) -> Result<bool, StoreError> {
+    let most = i64::try_from(MOST_LOOKED_AT).unwrap_or(i64::MAX);
+    let beyond: Option<i64> = match search.wanted {
+        Some(Wanted::Flow(StatoFlusso::Pubblicato)) => flusso::table
+            .filter(flusso::eservice_id.eq(eservice.get()))
+            .filter(flusso::ts.gt(search.pulled))
+            .order(flusso::ts)
+            .select(flusso::ts)
+            .limit(1)
+            .offset(most)
+            .first(connection)
+            .optional()?,
+        Some(Wanted::Flow(StatoFlusso::Rifiutato)) => esito::table
+            .filter(esito::eservice_id.eq(eservice.get()))
+            .filter(sql::<Bool>(REFUSED))
+            .order((esito::flusso_ts, esito::id))
+            .select(esito::id)
+            .limit(1)
+            .offset(most)
+            .first(connection)
+            .optional()?,
+        _ => return Ok(false),
+    };
+    Ok(beyond.is_none())
+}
+
 /// The next benefits that may be wanted, as far as their own rows tell.
 fn candidates(
     connection: &mut AnyConnection,
     eservice: EserviceId,
     search: &Search,
+    from_flows: bool,
     after: Option<i64>,
     size: usize,
 ) -> Result<Vec<Row>, StoreError> {
@@ -203,8 +237,31 @@ fn candidates(
         None | Some(Wanted::Flow(StatoFlusso::Accettato)) => query,
         Some(Wanted::Active) => query.filter(prestazione::stato.eq(ACTIVE)),
         Some(Wanted::Withdrawn) => query.filter(prestazione::stato.eq(WITHDRAWN)),
-        Some(Wanted::Flow(StatoFlusso::Pubblicato)) => query.filter(prestazione::flusso_ts.gt(search.pulled)),
+        Some(Wanted::Flow(StatoFlusso::Pubblicato)) => {
+            let query = query.filter(prestazione::flusso_ts.gt(search.pulled));
+            if from_flows {
+                let waiting = sql::<Bool>(
+                    "prestazione.id IN (SELECT f.prestazione_id FROM flusso f WHERE f.eservice_id = ",
+                )
+                .bind::<BigInt, _>(eservice.get())
+                .sql(" AND f.ts > ")
+                .bind::<BigInt, _>(search.pulled)
+                .sql(")");
+                query.filter(waiting)
+            } else {
+                query
+            }
+        }
         Some(Wanted::Flow(StatoFlusso::Prelevato)) => query.filter(prestazione::flusso_ts.le(search.pulled)),
+        Some(Wanted::Flow(StatoFlusso::Rifiutato)) if from_flows => {
+            let refused = sql::<Bool>(
+                "prestazione.id IN (SELECT f.prestazione_id FROM esito e JOIN flusso f ON f.eservice_id = e.eservice_id \
+                 AND f.ts = e.flusso_ts WHERE e.codice_esito <> 'OK' AND e.eservice_id = ",
+            )
+            .bind::<BigInt, _>(eservice.get())
+            .sql(")");
+            query.filter(refused)
+        }
         Some(Wanted::Flow(StatoFlusso::Rifiutato)) => query.filter(exists(
             esito::table
                 .filter(esito::eservice_id.eq(prestazione::eservice_id))
