@@ -102,7 +102,8 @@ fn refused(place: &Place, name: &str, line: &[u8], rule: &str, word: &str) {
 fn a_record_of_another_structure_is_refused_with_its_line_and_the_rest_is_taken() {
     const DATI: &str = "/Beneficiario/PrestazioniSociali";
     const ANAGRAFICA: &str = "/Beneficiario/Anagrafica";
-    let place = Place::new(&TestDatabase::new(Backend::Sqlite));
+    let database = TestDatabase::new(Backend::Sqlite);
+    let place = Place::new(&database);
     let six = Value::Array(vec![borsa("1")["Beneficiario"]["Indirizzo"][0].clone(); 6]);
     // Into which object, which member, with what value (without one it is removed), what is said.
     let cases: &[(&str, &str, Option<Value>, &str, &str)] = &[
@@ -136,7 +137,8 @@ fn a_record_of_another_structure_is_refused_with_its_line_and_the_rest_is_taken(
 
 #[test]
 fn a_line_that_is_not_json_is_refused_and_the_rest_is_taken() {
-    let place = Place::new(&TestDatabase::new(Backend::Sqlite));
+    let database = TestDatabase::new(Backend::Sqlite);
+    let place = Place::new(&database);
     let good = borsa("1").to_string();
     let twice = good.replace("\"PresaCarico\":2", "\"PresaCarico\":2,\"PresaCarico\":1");
     let (abyss, blanks) = ("[".repeat(100_000), " ".repeat(3 << 20));
@@ -169,7 +171,8 @@ fn a_line_that_is_not_json_is_refused_and_the_rest_is_taken() {
 
 #[test]
 fn a_file_that_is_not_json_lines_is_refused_once() {
-    let place = Place::new(&TestDatabase::new(Backend::Sqlite));
+    let database = TestDatabase::new(Backend::Sqlite);
+    let place = Place::new(&database);
     let array = json!([borsa("1"), borsa("2")]);
     let utf16: Vec<u8> =
         std::iter::once(0xFEFF).chain("{}".encode_utf16()).flat_map(u16::to_le_bytes).collect();

@@ -324,7 +324,8 @@ on_both_databases! {
 
 #[test]
 fn what_is_no_request_of_the_contract_is_refused() {
-    let app = App::start(&TestDatabase::new(Backend::Sqlite));
+    let database = TestDatabase::new(Backend::Sqlite);
+    let app = App::start(&database);
     let vendor = Vendor::new(&app, "gestionale", &[]);
     let many = json!(vec![7; 1001]).to_string();
     for body in ["", "{", "[]", &many, "{\"a\":1} x", "\u{FEFF}{}"] {
@@ -357,7 +358,8 @@ fn what_is_no_request_of_the_contract_is_refused() {
 
 #[test]
 fn the_example_of_the_contract_is_published() {
-    let app = App::start(&TestDatabase::new(Backend::Sqlite));
+    let database = TestDatabase::new(Backend::Sqlite);
+    let app = App::start(&database);
     let vendor = Vendor::new(&app, "gestionale", &[]);
     let example = &vendor.contract["components"]["schemas"]["Record"]["example"];
     assert_eq!(verdicts(&vendor.post(example)), ["published"]);
