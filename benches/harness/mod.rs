@@ -108,7 +108,7 @@ pub fn compare(group: &str, unit: &str, rounds: usize, mut contestants: Vec<Cont
         let median = sorted(&ratios)[ratios.len() / 2];
         let met = contestant.target.map(|target| {
             let met = if median >= target { "met" } else { "**missed**" };
-            format!("at least {target}: {met}")
+            format!("at least {target:.2}: {met}")
         });
         let (rates, shown) = (spread(own, whole), spread(&ratios, ratio));
         println!("| {} | {rates} {unit}/s | {shown} | {} |", contestant.name, met.unwrap_or_default());

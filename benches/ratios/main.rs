@@ -153,6 +153,11 @@ fn conclude(measured: Results, everything: bool) -> ExitCode {
     let committed: Results =
         std::fs::read_to_string(&path).map(|text| toml::from_str(&text).unwrap()).unwrap_or_default();
     if std::env::var_os("BENCH_CHECK").is_some() {
+        assert_ne!(
+            committed,
+            Results::default(),
+            "{COMMITTED} has nothing to compare with: run `make bench`"
+        );
         let worse = guard::worse(&committed, &measured, everything);
         for line in &worse {
             eprintln!("worse: {line}");
