@@ -30,3 +30,10 @@ else
     # As much of the memory as a server of one's own would be given.
     WAAS_POSTGRES_BUFFERS=${WAAS_POSTGRES_BUFFERS:-4GB} scripts/with-postgres.sh "${bench[@]}" -- "$@"
 fi
+if (($#)) || [[ -n ${BENCH_CHECK:-} ]]; then
+    exit
+fi
+echo
+echo "| a page of the console, a million benefits and calls | its query alone | the page, the median of seven | ratio |"
+echo "|---|---|---|---|"
+scripts/with-postgres.sh cargo bench --locked --quiet --bench pages
