@@ -23,6 +23,10 @@ use crate::store::{AnyConnection, EserviceId, StoreError, each_backend};
 const CHUNK: usize = 500;
 /// Benefits that one page looks at.
 const MOST_LOOKED_AT: usize = 5000;
+/// Flows that INPS has not taken, from which those that wait are found.
+const FEW_WAITING: i64 = 5000;
+/// Refusals, mended or not, from which what is refused is found: most are mended, so the newest benefits tell little.
+const FEW_REFUSED: i64 = 50_000;
 
 /// What is looked for: benefits for which everything given holds.
 #[derive(Clone, Debug, Default)]
@@ -158,7 +162,6 @@ fn from_flows(
     eservice: EserviceId,
     search: &Search,
 ) -> Result<bool, StoreError> {
-    let most = i64::try_from(MOST_LOOKED_AT).unwrap_or(i64::MAX);
     let beyond: Option<i64> = match search.wanted {
         Some(Wanted::Flow(StatoFlusso::Pubblicato)) => flusso::table
             .filter(flusso::eservice_id.eq(eservice.get()))
@@ -166,7 +169,7 @@ fn from_flows(
             .order(flusso::ts)
             .select(flusso::ts)
             .limit(1)
-            .offset(most)
+            .offset(FEW_WAITING)
             .first(connection)
             .optional()?,
         Some(Wanted::Flow(StatoFlusso::Rifiutato)) => esito::table
@@ -175,7 +178,7 @@ fn from_flows(
             .order((esito::flusso_ts, esito::id))
             .select(esito::id)
             .limit(1)
-            .offset(most)
+            .offset(FEW_REFUSED)
             .first(connection)
             .optional()?,
         _ => return Ok(false),
