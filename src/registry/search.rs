@@ -256,21 +256,26 @@ fn candidates(
             }
         }
         Some(Wanted::Flow(StatoFlusso::Prelevato)) => query.filter(prestazione::flusso_ts.le(search.pulled)),
-        Some(Wanted::Flow(StatoFlusso::Rifiutato)) if from_flows => {
-            let refused = sql::<Bool>(
-                "prestazione.id IN (SELECT f.prestazione_id FROM esito e JOIN flusso f ON f.eservice_id = e.eservice_id \
-                 AND f.ts = e.flusso_ts WHERE e.codice_esito <> 'OK' AND e.eservice_id = ",
-            )
-            .bind::<BigInt, _>(eservice.get())
-            .sql(")");
-            query.filter(refused)
+        Some(Wanted::Flow(StatoFlusso::Rifiutato)) => {
+            let query = query.filter(exists(
+                esito::table
+                    .filter(esito::eservice_id.eq(prestazione::eservice_id))
+                    .filter(esito::flusso_ts.eq(prestazione::flusso_ts.nullable()))
+                    .filter(sql::<Bool>(REFUSED)),
+            ));
+            if from_flows {
+                let refused = sql::<Bool>(
+                    "prestazione.id IN (SELECT f.prestazione_id FROM esito e JOIN flusso f \
+                     ON f.eservice_id = e.eservice_id AND f.ts = e.flusso_ts \
+                     WHERE e.codice_esito <> 'OK' AND e.eservice_id = ",
+                )
+                .bind::<BigInt, _>(eservice.get())
+                .sql(")");
+                query.filter(refused)
+            } else {
+                query
+            }
         }
-        Some(Wanted::Flow(StatoFlusso::Rifiutato)) => query.filter(exists(
-            esito::table
-                .filter(esito::eservice_id.eq(prestazione::eservice_id))
-                .filter(esito::flusso_ts.eq(prestazione::flusso_ts.nullable()))
-                .filter(sql::<Bool>(REFUSED)),
-        )),
     };
     Ok(query.load(connection)?)
 }
