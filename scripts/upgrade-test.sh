@@ -24,11 +24,17 @@ if ! [[ -e $sources.complete ]]; then
     # Files as new as this copy: cargo believes what it built of older ones.
     git archive "$commit" | tar --extract --touch --directory "$sources"
     CARGO_TARGET_DIR=$PWD/target cargo build --quiet --locked --manifest-path "$sources/Cargo.toml"
-    cp target/debug/waas-comuni "$folder/old"
+    mv target/debug/waas-comuni "$folder/old"
+    # Cargo tells the two versions apart by nothing, and would take what it built of the earlier one for this one's.
+    cargo clean --quiet --locked --package waas-comuni
     touch "$sources.complete"
 fi
 cargo build --quiet --locked
 cp target/debug/waas-comuni "$folder/new"
+if cmp --silent "$folder/old" "$folder/new"; then
+    echo "upgrade-test.sh: the earlier version and this one are the same program" >&2
+    exit 1
+fi
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
