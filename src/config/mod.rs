@@ -77,7 +77,7 @@ impl Database {
     /// The file of a SQLite database; none for a server.
     #[must_use]
     pub fn sqlite_file(&self) -> Option<&Path> {
-        self.url.expose_secret().strip_prefix("sqlite://").map(Path::new)
+        self.url.expose_secret().strip_prefix("sqlite://").filter(|path| !path.is_empty()).map(Path::new)
     }
 }
 

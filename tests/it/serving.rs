@@ -213,6 +213,15 @@ fn a_wrong_configuration_is_refused_with_all_that_is_wrong() {
             assert!(said.contains(key), "{key}: {said}");
         }
     }
+    for (before, after, key) in [
+        (database.url.clone(), "mysql://localhost/waas".to_owned(), "database.url"),
+        ("127.0.0.1:0".to_owned(), "127.0.0.1:4711".to_owned(), "back_office.bind"),
+    ] {
+        place.file("wrong.toml", config.replace(&before, &after));
+        let done = place.run(&["config", "check", "--config", "wrong.toml"]);
+        assert_eq!(done.code, 2, "{done:?}");
+        assert!(done.stdout.contains(&format!("wrong: {key}: ")), "{done:?}");
+    }
     place.file("open.toml", config.replacen("127.0.0.1:0", "0.0.0.0:0", 1));
     let open = place.run(&["serve", "--config", "open.toml"]);
     assert_eq!(open.code, 2, "a local issuer's vouchers stay on this machine: {open:?}");
