@@ -138,8 +138,9 @@ struct AboutArgs {
     person: Option<String>,
 }
 
-/// The database, if its tables are those of this version.
+/// The database, if it is there and its tables are those of this version.
 pub(super) fn open(config: &Config) -> Result<Store, CliError> {
+    super::require_database(config)?;
     let store = super::open(config)?;
     if !store.schema_state()?.pending.is_empty() {
         let message = "the database is not ready for this version: start the service or import a file first";

@@ -68,7 +68,11 @@ impl From<CodesError> for CliError {
 }
 
 pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> {
-    let store = super::open(&globals.config()?)?;
+    let config = globals.config()?;
+    if matches!(args.command, Command::List(_)) {
+        super::require_database(&config)?;
+    }
+    let store = super::open(&config)?;
     store.migrate()?;
     let mut out = std::io::stdout().lock();
     match &args.command {

@@ -328,12 +328,8 @@ impl From<UpkeepError> for CliError {
 
 /// The database, which is not made where it is missing.
 fn existing(config: &Config) -> Result<Store, CliError> {
-    match config.database.sqlite_file() {
-        Some(file) if !file.exists() => {
-            Err(CliError::Failed(format!("there is no database {}", file.display())))
-        }
-        _ => Ok(Store::open(&config.database)?),
-    }
+    super::require_database(config)?;
+    Ok(Store::open(&config.database)?)
 }
 
 fn list(versions: &[String]) -> String {

@@ -184,6 +184,19 @@ pub(crate) fn open(config: &Config) -> Result<Store, CliError> {
     Ok(store)
 }
 
+/// Refuses to go on where the database would have to be made: a command that looks for what others left would say that
+/// there is nothing, and leave an empty file behind.
+pub(crate) fn require_database(config: &Config) -> Result<(), CliError> {
+    match config.database.sqlite_file().filter(|file| !file.exists()) {
+        None => Ok(()),
+        Some(missing) => Err(CliError::Failed(format!(
+            "there is no database {}: name the configuration with --config, or run the command in the folder where the \
+             service runs",
+            missing.display()
+        ))),
+    }
+}
+
 /// What serves many calls at once.
 fn runtime() -> Result<Runtime, CliError> {
     tokio::runtime::Builder::new_multi_thread()

@@ -19,7 +19,7 @@ use crate::pdnd::member;
 use crate::pdnd::report::{self, DayReport, File, report};
 use crate::pdnd::service::State;
 use crate::pdnd::settle::{Asked, How, SettleError, Settled, Settler, counted};
-use crate::store::{Day, Store};
+use crate::store::Day;
 
 /// The daily count of calls that every member of PDND owes it: write it, send it, see how it stands.
 #[derive(Debug, Parser)]
@@ -122,7 +122,7 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
 fn run_export(args: &Export, globals: &Globals) -> Result<ExitCode, CliError> {
     let config = globals.config()?;
     let names = eservices(&config, args.which.name.as_deref())?;
-    let store = open(&config)?;
+    let store = super::calls::open(&config)?;
     let day = Day::from(args.which.date);
     let now = Clock::System.now();
     let (counted, unknown) = counted(&store, &names, day, now, config.call_log.retention_days)?;
@@ -327,17 +327,8 @@ fn settler(config: &Config, name: Option<&str>) -> Result<Settler, CliError> {
         return Err(CliError::WrongConfig(wrong));
     }
     let holder = format!("command {}", Uuid::new_v4());
-    member::settler(config, section, open(config)?, Clock::System, holder)
+    member::settler(config, section, super::calls::open(config)?, Clock::System, holder)
         .map_err(|error| CliError::Usage(error.to_string()))
-}
-
-fn open(config: &Config) -> Result<Store, CliError> {
-    let store = Store::open(&config.database)?;
-    if store.schema_state()?.pending.is_empty() {
-        return Ok(store);
-    }
-    let message = "the database is not ready for this version: start the service or import a file first";
-    Err(CliError::Failed(message.to_owned()))
 }
 
 impl From<CountError> for CliError {

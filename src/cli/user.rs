@@ -144,6 +144,9 @@ fn ask() -> Result<SecretString, CliError> {
 
 pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> {
     let config = globals.config()?;
+    if !matches!(args.command, Command::Add(_)) {
+        super::require_database(&config)?;
+    }
     let store = super::open(&config)?;
     store.migrate()?;
     let now_ms = Clock::System.now_ms();

@@ -93,8 +93,20 @@ on_both_databases! {
 fn looking_makes_no_database() {
     let database = crate::support::database::TestDatabase::new(crate::support::database::Backend::Sqlite);
     let place = Place::new(&database);
-    let status = place.run(&["db", "status"]);
-    assert_eq!(status.code, 1);
-    assert!(status.stderr.contains("there is no database"), "{status:?}");
+    for command in [
+        "db status",
+        "db backup --to copy.db",
+        "calls search",
+        "calls verify",
+        "benefits refused",
+        "benefits show --id 1",
+        "user list",
+        "apikey list",
+        "codes list",
+    ] {
+        let done = place.run(&command.split(' ').collect::<Vec<_>>());
+        assert_eq!(done.code, 1, "{command}: {done:?}");
+        assert!(done.stderr.contains("there is no database"), "{command}: {done:?}");
+    }
     assert!(!std::path::Path::new(database.url.strip_prefix("sqlite://").unwrap()).exists());
 }
