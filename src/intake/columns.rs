@@ -1,5 +1,9 @@
 //! Which field each column of a CSV feeds, and how a row becomes an [`Element`].
 
+use std::ops::RangeInclusive;
+
+use jiff::civil::Date;
+
 use crate::siuss::element::Element;
 use crate::siuss::fields::{self, Field};
 use crate::siuss::notice::{Notice, Rule, Severity};
@@ -89,7 +93,7 @@ impl Columns {
         let mut columns: Vec<Column> = Vec::new();
         let mut faults = Vec::new();
         let mut untold = 0_usize;
-        for name in header {
+        for (position, name) in header.enumerate() {
             // A hostile header has a million faults: only what is told is worth working out.
             let told = faults.len() < MOST_FAULTS;
             let fault = match column(name.trim(), mapping) {
@@ -105,6 +109,7 @@ impl Columns {
                     }
                     told.then(|| repeated(name))
                 }
+                Err("") if name.trim().is_empty() => told.then(|| nameless(position)),
                 Err(field) => told.then(|| unknown(name.trim(), field)),
             };
             match fault {
@@ -266,9 +271,7 @@ fn unknown(name: &str, field: &str) -> Notice {
         Some(near) => format!("Forse è {near}: correggere l'intestazione, o dirlo nel file di mappatura."),
         None => "Togliere la colonna, o dire nel file di mappatura quale campo contiene.".to_owned(),
     };
-    let message = if name.is_empty() {
-        "Una colonna non ha nome.".to_owned()
-    } else if name == field {
+    let message = if name == field {
         format!("La colonna «{}» non è conosciuta.", short(name))
     } else {
         format!(
@@ -278,6 +281,13 @@ fn unknown(name: &str, field: &str) -> Notice {
         )
     };
     Notice { line: Some(1), ..Notice::new(&HEADER, short(name), "", message, remedy) }
+}
+
+fn nameless(position: usize) -> Notice {
+    let column = format!("colonna {}", position + 1);
+    let message = format!("La {column} non ha nome.");
+    let remedy = "Togliere la colonna, anche se è vuota, o darle un nome.";
+    Notice { line: Some(1), ..Notice::new(&HEADER, column, "", message, remedy) }
 }
 
 fn repeated(name: &str) -> Notice {
@@ -355,17 +365,32 @@ impl Row {
     }
 }
 
-/// `value` as XML writes it: the two forms of a date, the comma of decimals.
+/// `value` as XML writes it: the two forms of a date, the comma of decimals. What is neither stays as it stands in the
+/// source, for that is where whoever mends it will look for it.
 pub(crate) fn canonical(kind: Kind, value: &str) -> String {
-    match kind {
-        Kind::Number if !value.contains('.') => value.replacen(',', ".", 1),
-        Kind::Text | Kind::Number => value.to_owned(),
-        Kind::Day => {
-            let mut parts = value.split('/');
-            match (parts.next(), parts.next(), parts.next(), parts.next()) {
-                (Some(day), Some(month), Some(year), None) => format!("{year}-{month}-{day}"),
-                _ => value.to_owned(),
-            }
-        }
+    let other_form = match kind {
+        Kind::Text => None,
+        Kind::Number => decimal_point(value),
+        Kind::Day => day_first(value),
+    };
+    other_form.unwrap_or_else(|| value.to_owned())
+}
+
+/// The day that `GG/MM/AAAA` names, or `G/M/AAAA`, as some spreadsheets write it.
+fn day_first(value: &str) -> Option<String> {
+    let (day, rest) = value.split_once('/')?;
+    let (month, year) = rest.split_once('/')?;
+    let digits = |text: &str, lengths: RangeInclusive<usize>| {
+        lengths.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if !(digits(day, 1..=2) && digits(month, 1..=2) && digits(year, 4..=4)) {
+        return None;
     }
+    Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok().map(|date| date.to_string())
+}
+
+fn decimal_point(value: &str) -> Option<String> {
+    let (whole, decimals) = value.split_once(',')?;
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    (digits(whole.trim_start_matches(['+', '-'])) && digits(decimals)).then(|| format!("{whole}.{decimals}"))
 }

@@ -71,9 +71,39 @@ fn begin<R: Read>(source: R) -> Result<(csv::Reader<Bounded<R>>, StringRecord), 
         .from_reader(Bounded { source, left: LONGEST_ROW });
     let mut record = StringRecord::new();
     match reader.read_record(&mut record) {
-        Ok(true) => Ok((reader, record)),
-        Ok(false) => Err(vec![empty()]),
+        Ok(true) => match no_header(&record) {
+            None => Ok((reader, record)),
+            Some(notice) => Err(vec![notice]),
+        },
+        Ok(false) => Err(vec![empty("Il file è vuoto")]),
         Err(error) => Err(vec![unreadable_row(1, &error)]),
+    }
+}
+
+/// What the first row shows to be wrong with the file as a whole: worth saying once, and not of each column.
+fn no_header(first: &StringRecord) -> Option<Notice> {
+    if first.iter().all(|name| name.trim().is_empty()) {
+        return Some(empty("La prima riga è vuota"));
+    }
+    let told = |message, remedy| Some(Notice::new(&HEADER, "intestazione", "", message, remedy));
+    let separator = match first.get(0) {
+        Some(only) if first.len() > 1 || only.is_empty() => None,
+        only => only.and_then(|only| only.chars().find(|character| matches!(character, '\t' | '|'))),
+    };
+    match separator {
+        Some('\t') => told(
+            "I valori sono separati da tabulazioni.",
+            "Salvare il file con ; o , tra un valore e l'altro.",
+        ),
+        Some(_) => told(
+            "I valori sono separati da barre verticali.",
+            "Salvare il file con ; o , tra un valore e l'altro.",
+        ),
+        None if first.iter().any(|name| name.trim().contains('\r')) => told(
+            "Le righe finiscono con il solo ritorno del carrello, come in un CSV per Macintosh.",
+            "Salvare il file come CSV UTF-8.",
+        ),
+        None => None,
     }
 }
 
@@ -119,8 +149,8 @@ fn delimiter(start: &[u8]) -> u8 {
     if commas > semicolons { b',' } else { b';' }
 }
 
-fn empty() -> Notice {
-    let message = "Il file è vuoto: manca la riga d'intestazione.";
+fn empty(what: &str) -> Notice {
+    let message = format!("{what}: manca la riga d'intestazione.");
     Notice::new(&HEADER, "intestazione", "", message, "Scrivere i nomi delle colonne nella prima riga.")
 }
 

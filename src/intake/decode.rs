@@ -19,26 +19,57 @@ pub(super) static ENCODED: Rule = Rule {
 
 const CHUNK: usize = 64 * 1024;
 
+/// What files that are not text begin with, and what they are.
+const NOT_TEXT: [(&[u8], &str); 4] = [
+    (b"PK\x03\x04", "una cartella di Excel o LibreOffice, o un archivio ZIP"),
+    (b"\xD0\xCF\x11\xE0", "una cartella di Excel"),
+    (b"\x1F\x8B", "un archivio gzip"),
+    (b"%PDF-", "un PDF"),
+];
+
+/// The first bytes of a file, which is left at its beginning.
+fn beginning(file: &mut (impl Read + Seek)) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    file.by_ref().take(512).read_to_end(&mut start)?;
+    file.rewind()?;
+    Ok(start)
+}
+
+/// What is said of a file that begins as no text does.
+fn not_text(start: &[u8]) -> Option<Notice> {
+    let told = |message, remedy| Some(Notice::new(&ENCODED, "file", "", message, remedy));
+    if let Some((_, what)) = NOT_TEXT.iter().find(|(magic, _)| start.starts_with(magic)) {
+        let remedy = "Salvarlo dal programma di origine come CSV UTF-8, o come XML, e caricare quello.";
+        return told(format!("Il file non è un testo: è {what}."), remedy.to_owned());
+    }
+    if matches!(start, [0, ..] | [_, 0, ..]) {
+        let message = "Il file è in UTF-16 senza BOM, o non è un testo.";
+        return told(message.to_owned(), "Salvarlo di nuovo in UTF-8.".to_owned());
+    }
+    None
+}
+
 /// The encoding of a CSV file, by reading it once from end to end: a letter with an accent may be in its last line.
 ///
 /// Leaves the file at its beginning.
 pub(super) fn csv_encoding(
     file: &mut (impl Read + Seek),
 ) -> io::Result<Result<&'static Encoding, Vec<Notice>>> {
+    let start = beginning(file)?;
+    if start.starts_with(b"\xFF\xFE") || start.starts_with(b"\xFE\xFF") {
+        return Ok(Err(vec![utf16_csv()]));
+    }
+    if let Some(notice) = not_text(&start) {
+        return Ok(Err(vec![notice]));
+    }
     let mut chunk = vec![0; CHUNK];
     let mut pending = Vec::new();
     let mut lines: u64 = 1;
     let (mut accents, mut broken) = (0_u64, 0_u64);
     let mut first_broken = None;
-    let mut start = true;
     loop {
         let count = file.read(&mut chunk)?;
         pending.extend_from_slice(chunk.get(..count).unwrap_or_default());
-        if std::mem::take(&mut start)
-            && (pending.starts_with(b"\xFF\xFE") || pending.starts_with(b"\xFE\xFF"))
-        {
-            return Ok(Err(vec![utf16_csv()]));
-        }
         let last = count == 0;
         let mut rest = 0;
         for part in pending.utf8_chunks() {
@@ -95,14 +126,15 @@ fn damaged(line: u64) -> Notice {
 pub(super) fn xml_encoding(
     file: &mut (impl Read + Seek),
 ) -> io::Result<Result<(&'static Encoding, xml::Encoding), Vec<Notice>>> {
-    let mut start = Vec::new();
-    file.by_ref().take(512).read_to_end(&mut start)?;
-    file.rewind()?;
+    let start = beginning(file)?;
     if start.starts_with(b"\xFF\xFE") {
         return Ok(Ok((UTF_16LE, xml::Encoding::Converted)));
     }
     if start.starts_with(b"\xFE\xFF") {
         return Ok(Ok((UTF_16BE, xml::Encoding::Converted)));
+    }
+    if let Some(notice) = not_text(&start) {
+        return Ok(Err(vec![notice]));
     }
     Ok(match declared(&start).map(|name| name.to_ascii_lowercase()).as_deref() {
         None | Some("utf-8") => Ok((UTF_8, xml::Encoding::Utf8)),

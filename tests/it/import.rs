@@ -181,6 +181,7 @@ fn one_table_in_many_spellings_is_one_table() {
         ("crlf", plain.replace('\n', "\r\n").into_bytes()),
         ("comma", plain.replace(';', ",").into_bytes()),
         ("italian", plain.replace("2025-03-15", "15/03/2025").replace("600.00", "600,00").into_bytes()),
+        ("short", plain.replace("2025-03-15", "15/3/2025").replace("600.00", "600,0").into_bytes()),
         (
             "bx",
             plain.replace("CodicePrestazione", "BX207").replace("ImportoPrestazione", "bx214").into_bytes(),
@@ -246,6 +247,17 @@ fn what_cannot_be_read_is_refused_clearly_and_harms_nothing_else() {
         ("many.csv", many.as_bytes(), 1, "altre 99981 colonne"),
         ("quote.csv", &format!("{good}\"{}", "y;\n".repeat(1 << 20)).into_bytes(), 3, "fine della riga"),
         ("utf16.csv", b"\xFF\xFEC\0o\0", 1, "UTF-16"),
+        ("half.csv", b"C\0o\0d\0", 1, "senza BOM"),
+        ("half.xml", b"<\0?\0x\0m\0l\0", 1, "senza BOM"),
+        ("table.xlsx", b"PK\x03\x04\x14\0\x06\0", 1, "Excel"),
+        ("old.csv", b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", 1, "Excel"),
+        ("tabs.csv", &good.replace(';', "\t").into_bytes(), 1, "tabulazioni"),
+        ("mac.csv", &good.replace('\n', "\r").into_bytes(), 1, "ritorno del carrello"),
+        ("blank.csv", &format!("\r\n{good}").into_bytes(), 1, "prima riga è vuota"),
+        ("nameless.csv", &good.replace('\n', ";\n").into_bytes(), 1, "colonna 19 non ha nome"),
+        ("february.csv", &good.replace("2025-03-15", "30/02/2025").into_bytes(), 3, "= \"30/02/2025\""),
+        ("thousands.csv", &good.replace("600.00", "1.600,00").into_bytes(), 3, "= \"1.600,00\""),
+        ("words.csv", &good.replace("600.00", "600,00 euro").into_bytes(), 3, "= \"600,00 euro\""),
         (
             "damaged.csv",
             &[
