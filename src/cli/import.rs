@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::builder::NonEmptyStringValueParser;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::codes::read_table;
@@ -63,7 +64,7 @@ pub(crate) struct CheckArgs {
     #[arg(required_unless_present = "rules", value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Code of the ente whose benefits they are.
-    #[arg(long, value_name = "CODE", required_unless_present = "rules")]
+    #[arg(long, value_name = "CODE", required_unless_present = "rules", value_parser = NonEmptyStringValueParser::new())]
     ente: Option<String>,
     /// Print every rule, and judge nothing.
     #[arg(long, conflicts_with_all = ["files", "ente"])]
@@ -201,9 +202,11 @@ impl Source {
         let mut report = self
             .report
             .as_deref()
-            .map(Report::create)
-            .transpose()
-            .map_err(|error| CliError::Failed(format!("cannot create the report: {error}")))?;
+            .map(|path| {
+                Report::create(path)
+                    .map_err(|error| CliError::Failed(format!("cannot create {}: {error}", path.display())))
+            })
+            .transpose()?;
         let bar = progress_bar(files);
         let mut readable = false;
         for path in files {
