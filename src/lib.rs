@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`siuss`] | the language of the flows: typed records, rules, XML. Pure |
 //! | [`clock`], [`config`], [`current`], [`telemetry`] | time, settings, what is in force of them, logs |
-//! | [`payload`] | what is stored of a flow's XML |
+//! | [`payload`], `json` | what is stored of a flow's XML; JSON that says nothing twice |
 //! | [`store`] | the two databases behind one door |
 //! | [`intake`] | reads what people have into records, and reports what it refuses |
 //! | [`voucher`] | who is calling |
@@ -42,6 +42,7 @@ pub mod doctor;
 pub mod import;
 pub mod inps;
 pub mod intake;
+mod json;
 pub mod payload;
 pub mod pdnd;
 pub mod registry;

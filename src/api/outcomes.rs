@@ -1,14 +1,16 @@
 //! The body of `POST /esiti`, read strictly where the contract is strict.
 //!
 //! Facts of the contract, "Where the documents disagree": extra keys of an outcome are kept, extra keys beside
-//! `elenco_esiti` are refused, null stands for absent where a field is optional. One wrong entry refuses all, naming
-//! the entry and the field, for a delivery is stored whole or not at all.
+//! `elenco_esiti` are refused, null stands for absent where a field is optional. A member that comes twice is refused:
+//! what the first of the two said would be lost. One wrong entry refuses all, naming the entry and the field, for a
+//! delivery is stored whole or not at all.
 
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp, civil};
 use serde_json::{Map, Value};
 
 use super::problem::{Kind, Problem};
+use crate::json::{self, Fault};
 use crate::registry::{CodiceEsito, Esito};
 
 /// Outcomes of one call.
@@ -18,8 +20,13 @@ const LONGEST_TIPO: usize = 64;
 
 /// Reads the body.
 pub fn read(body: &[u8]) -> Result<Vec<Esito>, Problem> {
-    let value: Value = serde_json::from_slice(body).map_err(|error| {
-        wrong(format!("Il corpo non è JSON valido (riga {}, colonna {}).", error.line(), error.column()))
+    let value: Value = json::distinct(body).map_err(|fault| {
+        wrong(match fault {
+            Fault::Unreadable(error) => {
+                format!("Il corpo non è JSON valido (riga {}, colonna {}).", error.line(), error.column())
+            }
+            Fault::Repeated => "Un oggetto del corpo ripete un campo.".to_owned(),
+        })
     })?;
     let Value::Object(mut body) = value else {
         return Err(wrong("Il corpo deve essere un oggetto con elenco_esiti."));

@@ -1,13 +1,10 @@
 //! The compact form of a JWS, read strictly. What the members mean is not judged here.
 
-use std::collections::HashSet;
-use std::fmt;
-
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+
+use crate::json::{self, Fault};
 
 /// The longest token that is looked at, in bytes: PDND's vouchers are about 1,200.
 pub(super) const MAX_LENGTH: usize = 8192;
@@ -62,69 +59,10 @@ impl<'a> Token<'a> {
     }
 }
 
-/// Reads a JSON object no member of which, at any depth, is repeated: two readers may disagree on which of the two
-/// counts.
+/// Reads a JSON object no member of which, at any depth, is repeated.
 fn object(json: &[u8]) -> Result<Map<String, Value>, &'static str> {
-    let object = serde_json::from_slice(json).map_err(|_| "non è un oggetto JSON")?;
-    serde_json::from_slice::<Distinct>(json).map_err(|_| "ripete un campo")?;
-    Ok(object)
-}
-
-/// Any JSON whose objects have distinct names.
-struct Distinct;
-
-impl<'de> Deserialize<'de> for Distinct {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(DistinctVisitor)
-    }
-}
-
-struct DistinctVisitor;
-
-impl<'de> Visitor<'de> for DistinctVisitor {
-    type Value = Distinct;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("JSON without repeated members")
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Distinct, E> {
-        Ok(Distinct)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Distinct, E> {
-        Ok(Distinct)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Distinct, E> {
-        Ok(Distinct)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Distinct, E> {
-        Ok(Distinct)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Distinct, E> {
-        Ok(Distinct)
-    }
-
-    fn visit_unit<E>(self) -> Result<Distinct, E> {
-        Ok(Distinct)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Distinct, A::Error> {
-        while elements.next_element::<Distinct>()?.is_some() {}
-        Ok(Distinct)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Distinct, A::Error> {
-        let mut names = HashSet::new();
-        while let Some(name) = members.next_key::<String>()? {
-            if !names.insert(name) {
-                return Err(A::Error::custom("a member is repeated"));
-            }
-            members.next_value::<Distinct>()?;
-        }
-        Ok(Distinct)
-    }
+    json::distinct(json).map_err(|fault| match fault {
+        Fault::Unreadable(_) => "non è un oggetto JSON",
+        Fault::Repeated => "ripete un campo",
+    })
 }

@@ -161,6 +161,8 @@ on_both_databases! {
             ("POST", "/waas/v1/esiti", &[auth, json], b"[]", 400, "oggetto"),
             ("POST", "/waas/v1/esiti", &[auth, json], b"{\"altro\":1}", 400, "altro"),
             ("POST", "/waas/v1/esiti", &[auth, json], b"{\"elenco_esiti\":7}", 400, "elenco"),
+            ("POST", "/waas/v1/esiti", &[auth, json], b"{\"elenco_esiti\":[],\"elenco_esiti\":[]}", 400, "ripete"),
+            ("POST", "/waas/v1/esiti", &[auth, json], b"{\"elenco_esiti\":[{\"x\":1,\"x\":2}]}", 400, "ripete"),
             ("POST", "/waas/v1/esiti", &[auth, json], many.as_bytes(), 400, "101"),
             ("POST", "/waas/v1/esiti", &[auth, json], large.as_bytes(), 413, "byte"),
         ];
