@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use diesel::connection::DefaultLoadingMode;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
@@ -81,7 +82,8 @@ pub(super) fn held<'a>(
         AnyConnection::Sqlite(inner) => {
             let mut rows = Vec::new();
             for identity in identities {
-                let found = prestazione::table
+                // Without a LIMIT: SQLite would plan the statement anew each time that its parameter is bound.
+                let mut found = prestazione::table
                     .filter(prestazione::eservice_id.eq(eservice.get()))
                     .filter(prestazione::codice_ente.eq(codice))
                     .filter(prestazione::identity_hash.eq(identity.as_bytes()))
@@ -93,9 +95,8 @@ pub(super) fn held<'a>(
                         prestazione::flusso_ts,
                         prestazione::eliminato_ms,
                     ))
-                    .first(inner)
-                    .optional()?;
-                rows.extend(found);
+                    .load_iter::<Row, DefaultLoadingMode>(inner)?;
+                rows.extend(found.next().transpose()?);
             }
             rows
         }

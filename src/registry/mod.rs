@@ -28,7 +28,7 @@ mod status;
 mod told;
 pub(crate) mod unknown;
 
-use openssl::sha::sha256;
+use openssl::sha::Sha256;
 
 use crate::clock::Clock;
 use crate::siuss::record::{EnteErogatore, Record, TipoFlusso};
@@ -350,8 +350,11 @@ struct Fingerprint([u8; 16]);
 
 impl Fingerprint {
     fn of(text: &str) -> Self {
+        // In steps: in one, OpenSSL looks the algorithm up by its name each time, which takes longer than the hash.
+        let mut hash = Sha256::new();
+        hash.update(text.as_bytes());
         let mut half = [0; 16];
-        for (target, byte) in half.iter_mut().zip(sha256(text.as_bytes())) {
+        for (target, byte) in half.iter_mut().zip(hash.finish()) {
             *target = byte;
         }
         Self(half)
