@@ -15,8 +15,9 @@ use serde::Serialize;
 use crate::intake::report::{Entry, Report};
 use crate::intake::{self, Format, Label, Options, Taken};
 use crate::registry::{Forecast, Registry, Verdict};
+use crate::siuss::described::Described;
 use crate::siuss::notice::Notice;
-use crate::siuss::record::{EnteErogatore, Record};
+use crate::siuss::record::EnteErogatore;
 use crate::siuss::rules::Rulebook;
 use crate::store::{EserviceId, StoreError};
 
@@ -119,7 +120,7 @@ impl Destination<'_> {
     /// in waiting for it. A file has one writer, and others write to it during `work`.
     fn publish_and<T>(
         &mut self,
-        records: &[Record],
+        records: &[Described],
         following: u32,
         work: impl FnOnce() -> T,
     ) -> (Result<Vec<Verdict>, StoreError>, T) {
@@ -139,7 +140,7 @@ impl Destination<'_> {
         })
     }
 
-    fn publish(&mut self, records: &[Record], following: u32) -> Result<Vec<Verdict>, StoreError> {
+    fn publish(&mut self, records: &[Described], following: u32) -> Result<Vec<Verdict>, StoreError> {
         match self {
             _ if records.is_empty() => Ok(Vec::new()),
             Self::Feed { registry, eservice, ente } => {
@@ -217,7 +218,7 @@ fn take<'a>(
             return Ok(true);
         }
         let parts: Vec<usize> = batch.iter().map(|taken| taken.records.len()).collect();
-        let records: Vec<Record> =
+        let records: Vec<Described> =
             batch.iter_mut().flat_map(|taken| std::mem::take(&mut taken.records)).collect();
         let following = match source.peek() {
             Some(_) => (size.saturating_sub(read.get()) + READ_AHEAD) / BYTES_OF_A_FLOW,

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use csv::StringRecord;
 use jiff::civil::Date;
 
 use crate::siuss::element::Element;
@@ -76,7 +77,13 @@ const LISTS: &[(&str, Owner, &str)] = &[
 
 /// The columns of a file.
 #[derive(Debug)]
-pub(super) struct Columns(Vec<Column>);
+pub(super) struct Columns {
+    all: Vec<Column>,
+    /// The places of those that make a row one of a person's benefit.
+    codes: Vec<usize>,
+    /// The places of those that make it one of a child in care.
+    pseudonyms: Vec<usize>,
+}
 
 /// Unknown names of a header after which no further are looked for: whoever has as many means another kind of file.
 pub const MOST_UNKNOWN: usize = 100;
@@ -127,28 +134,31 @@ impl Columns {
                 "Controllare l'intestazione del file.",
             ));
         }
-        if faults.is_empty() { Ok(Self(columns)) } else { Err(faults) }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let places = |names: &[&str]| {
+            let feeds = |column: &Column| column.targets().any(|(_, target)| names.contains(&target));
+            columns.iter().zip(0..).filter(|(column, _)| feeds(column)).map(|(_, place)| place).collect()
+        };
+        let (codes, pseudonyms) =
+            (places(&["CodiceFiscale"]), places(&["IDBeneficiario", pseudonym::SOURCE]));
+        Ok(Self { all: columns, codes, pseudonyms })
     }
 
     /// How many there are.
     pub(super) fn count(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     /// The record of a row, and what is wrong with it as a row.
-    pub(super) fn element<'a>(
-        &self,
-        line: u64,
-        values: impl Iterator<Item = &'a str> + Clone,
-    ) -> (Element, Vec<Notice>) {
+    pub(super) fn element(&self, line: u64, values: &StringRecord) -> (Element, Vec<Notice>) {
         let mut notices = Vec::new();
-        let filled = |name: &str| {
-            self.0.iter().zip(values.clone()).any(|(column, value)| {
-                !value.trim().is_empty() && column.targets().any(|(_, target)| target == name)
-            })
+        let filled = |places: &[usize]| {
+            places.iter().filter_map(|place| values.get(*place)).any(|value| !value.trim().is_empty())
         };
-        let is_sinba = filled("IDBeneficiario") || filled(pseudonym::SOURCE);
-        if is_sinba && filled("CodiceFiscale") {
+        let is_sinba = filled(&self.pseudonyms);
+        if is_sinba && filled(&self.codes) {
             notices.push(Notice::new(
                 &MIXED,
                 "IDBeneficiario",
@@ -158,7 +168,7 @@ impl Columns {
             ));
         }
         let mut row = Row::new(is_sinba, line);
-        for (column, value) in self.0.iter().zip(values) {
+        for (column, value) in self.all.iter().zip(values) {
             let value = value.trim();
             if value.is_empty() {
                 continue;
@@ -348,7 +358,7 @@ impl Row {
                 return;
             }
         };
-        owner.attributes.push((target.name.to_owned(), canonical(target.kind, value)));
+        owner.attributes.push((target.name.into(), canonical(target.kind, value)));
     }
 
     fn finish(mut self) -> Element {

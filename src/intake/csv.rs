@@ -45,7 +45,7 @@ impl<'a, R: Read> Rows<'a, R> {
             let remedy = "Controllare separatori e virgolette della riga.";
             return Taken::fault(line, Notice::new(&ROW, "riga", "", message, remedy));
         }
-        let (element, notices) = self.columns.element(line, self.record.iter());
+        let (element, notices) = self.columns.element(line, &self.record);
         Taken::judge(element, notices, self.rulebook)
     }
 }

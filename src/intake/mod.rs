@@ -17,6 +17,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::Path;
 
+use crate::siuss::described::Described;
 use crate::siuss::element::Element;
 use crate::siuss::notice::{Notice, Rule, Severity, refuses};
 use crate::siuss::pseudonym;
@@ -107,7 +108,10 @@ impl Label {
         /// Longer than any that the schema admits.
         const LONGEST: usize = 64;
         let text = |name, element: &Element| {
-            element.attribute(name).map(|text| text.chars().take(LONGEST).collect())
+            element.attribute(name).map(|text| match text.char_indices().nth(LONGEST) {
+                Some((end, _)) => text.get(..end).unwrap_or_default().to_owned(),
+                None => text.to_owned(),
+            })
         };
         let label = match element.child("PrestazioniSociali") {
             Some(prestazione) => text("ProtocolloDomanda", prestazione).map(Self::ProtocolloDomanda),
@@ -135,7 +139,7 @@ pub struct Taken {
     /// By what staff find it again.
     pub label: Label,
     /// What can be published: empty when it is refused.
-    pub records: Vec<Record>,
+    pub records: Vec<Described>,
     /// What is to be said of it.
     pub notices: Vec<Notice>,
 }
@@ -171,7 +175,7 @@ impl Taken {
         for part in split::by_year(element, &mut notices) {
             let Some(record) = Record::read(&part, &mut notices) else { continue };
             notices.extend(rulebook.check(&record));
-            records.push(record);
+            records.push(record.into());
         }
         rulebook.severities.weigh(&mut notices);
         notices.dedup();

@@ -3,18 +3,17 @@
 //! Some thirty bytes for each benefit of the source are kept, whatever the record's size.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 
+use crate::siuss::described::Fingerprint;
 use crate::siuss::record::TipoOperazione;
 use crate::siuss::rules::{self, Rulebook};
 
 use super::Taken;
 
-/// The benefits of a source so far. Hashes stand for what they are: two benefits that share one by accident (one in
-/// tens of millions of files) cost a needless warning.
+/// The benefits of a source so far. A part of a fingerprint stands for what it is of: two benefits that share one by
+/// accident (one in tens of millions of files) cost a needless warning.
 #[derive(Default)]
 pub(super) struct Seen {
-    hashes: RandomState,
     benefits: HashMap<u64, Mention>,
 }
 
@@ -30,14 +29,14 @@ impl Seen {
         let mut notices = Vec::new();
         let line = u32::try_from(taken.line).unwrap_or(u32::MAX);
         for record in &taken.records {
-            let identity = self.hashes.hash_one(record.identity());
+            let key = leading(record.key());
             if record.operazione() == TipoOperazione::Cancellazione {
                 // What follows a withdrawal replaces what was withdrawn, and contradicts nothing.
-                self.benefits.remove(&identity);
+                self.benefits.remove(&key);
                 continue;
             }
-            let content = u32::try_from(self.hashes.hash_one(record.content()) >> 32).unwrap_or_default();
-            match self.benefits.insert(identity, Mention { content, line }) {
+            let content = u32::try_from(leading(record.digest()) >> 32).unwrap_or_default();
+            match self.benefits.insert(key, Mention { content, line }) {
                 Some(earlier) if earlier.content != content && notices.is_empty() => {
                     notices.push(rules::repeated(record, u64::from(earlier.line)));
                 }
@@ -51,4 +50,9 @@ impl Seen {
         }
         taken
     }
+}
+
+/// The first half of a fingerprint.
+fn leading(fingerprint: Fingerprint) -> u64 {
+    fingerprint.as_bytes().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

@@ -3,11 +3,12 @@
 use diesel::prelude::*;
 
 use super::forecast::Forecast;
-use super::plan::{Keys, Outcome, Plan};
+use super::plan::{Outcome, Plan};
 use super::publish::{self, publish};
-use super::{Fingerprint, Published, RefusedInsertions, tipo_of};
+use super::{Published, RefusedInsertions, fingerprint, tipo_of};
 use crate::clock::Clock;
-use crate::siuss::record::{EnteErogatore, Record, TipoFlusso};
+use crate::siuss::described::{Described, Fingerprint};
+use crate::siuss::record::{EnteErogatore, TipoFlusso};
 use crate::store::schema::prestazione;
 use crate::store::{AnyConnection, EserviceId, StoreError, sequencer};
 
@@ -26,25 +27,17 @@ pub(crate) struct Feed<'a> {
     pub(crate) following: u32,
 }
 
-/// Records to register, with what identifies them: made before the transaction, which holds the feed.
-pub(crate) struct Register<'a> {
-    records: &'a [Record],
-    keys: Vec<Keys>,
-}
+/// Records to register.
+pub(crate) struct Register<'a>(pub(crate) &'a [Described]);
 
 impl<'a> Register<'a> {
-    pub(crate) fn new(records: &'a [Record]) -> Self {
-        Self { records, keys: records.iter().map(Keys::of).collect() }
-    }
-
     /// Publishes them as if one after the other; one result for each, in their order.
     pub(crate) fn publish(
         &self,
         connection: &mut AnyConnection,
         feed: &Feed<'_>,
     ) -> Result<Vec<Published>, StoreError> {
-        let identities: Vec<Fingerprint> = self.keys.iter().map(|keys| keys.identity).collect();
-        publish(connection, feed, &identities, |plan| self.plan(plan))
+        publish(connection, feed, &self.keys(), |plan| self.plan(plan))
     }
 
     /// What [`Register::publish`] would give after what `earlier` foresees; nothing is written.
@@ -54,13 +47,15 @@ impl<'a> Register<'a> {
         feed: &Feed<'_>,
         earlier: &mut Forecast,
     ) -> Result<Vec<Published>, StoreError> {
-        let identities: Vec<Fingerprint> = self.keys.iter().map(|keys| keys.identity).collect();
-        publish::foresee(connection, feed, &identities, earlier, |plan| self.plan(plan))
+        publish::foresee(connection, feed, &self.keys(), earlier, |plan| self.plan(plan))
     }
 
-    fn plan<'p>(&'p self, plan: &mut Plan<'p>) -> Vec<(Fingerprint, Outcome)> {
-        let records = self.records.iter().zip(&self.keys);
-        records.map(|(record, keys)| (keys.identity, plan.add(record, keys))).collect()
+    fn keys(&self) -> Vec<Fingerprint> {
+        self.0.iter().map(Described::key).collect()
+    }
+
+    fn plan(&self, plan: &mut Plan<'a>) -> Vec<(Fingerprint, Outcome)> {
+        self.0.iter().map(|record| (record.key(), plan.add(record))).collect()
     }
 
     /// Publishes them in the place of the benefit with this id; none if there is no such benefit of the ente. A
@@ -72,10 +67,8 @@ impl<'a> Register<'a> {
         id: i64,
     ) -> Result<Option<Vec<Published>>, StoreError> {
         let Some((old, tipo)) = locked(connection, feed, id)? else { return Ok(None) };
-        let identities: Vec<Fingerprint> =
-            std::iter::once(old).chain(self.keys.iter().map(|keys| keys.identity)).collect();
-        publish(connection, feed, &identities, |plan| plan.correct(old, tipo, self.records, &self.keys))
-            .map(Some)
+        let keys: Vec<Fingerprint> = std::iter::once(old).chain(self.keys()).collect();
+        publish(connection, feed, &keys, |plan| plan.correct(old, tipo, self.0)).map(Some)
     }
 }
 
@@ -131,5 +124,5 @@ pub(super) fn held(
         .select((prestazione::identity_hash, prestazione::tipo))
         .first(connection)
         .optional()?;
-    row.map(|(identity, tipo)| Ok((Fingerprint::read(&identity)?, tipo_of(tipo)?))).transpose()
+    row.map(|(identity, tipo)| Ok((fingerprint(&identity)?, tipo_of(tipo)?))).transpose()
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::Fingerprint;
 use super::plan::{Benefit, Flow, Plan};
+use crate::siuss::described::Fingerprint;
 
 /// The benefits as the batches that were foreseen so far would leave them.
 #[derive(Debug, Default)]

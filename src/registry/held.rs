@@ -13,7 +13,8 @@ use super::plan::{Benefit, Flow, Refusal, Stato};
 use super::rows::ACTIVE;
 use super::standing::live;
 use super::told::{Told, ever_refused, told};
-use super::{Fingerprint, RefusedInsertions};
+use super::{RefusedInsertions, fingerprint};
+use crate::siuss::described::Fingerprint;
 use crate::siuss::record::EnteErogatore;
 use crate::store::schema::prestazione;
 use crate::store::{AnyConnection, EserviceId, StoreError};
@@ -76,7 +77,7 @@ pub(super) fn held<'a>(
     let codice = erogatore.codice.as_str();
     let rows: Vec<Row> = match connection {
         AnyConnection::Postgres(inner) => {
-            let identities = identities.iter().map(Fingerprint::as_bytes).collect();
+            let identities = identities.iter().map(|identity| identity.as_bytes().as_slice()).collect();
             Lookups { identities, eservice: eservice.get(), codice }.load(inner)?
         }
         AnyConnection::Sqlite(inner) => {
@@ -86,7 +87,7 @@ pub(super) fn held<'a>(
                 let mut found = prestazione::table
                     .filter(prestazione::eservice_id.eq(eservice.get()))
                     .filter(prestazione::codice_ente.eq(codice))
-                    .filter(prestazione::identity_hash.eq(identity.as_bytes()))
+                    .filter(prestazione::identity_hash.eq(identity.as_bytes().as_slice()))
                     .select((
                         prestazione::identity_hash,
                         prestazione::id,
@@ -107,7 +108,7 @@ pub(super) fn held<'a>(
         .map(|row| {
             let mut benefit = Benefit {
                 id: Some(row.id),
-                content: Fingerprint::read(&row.content_hash)?,
+                content: fingerprint(&row.content_hash)?,
                 stato: if row.stato == ACTIVE { Stato::Active } else { Stato::Withdrawn },
                 in_force: Flow::Sent(row.flusso_ts),
                 gone_ms: row.eliminato_ms,
@@ -129,7 +130,7 @@ pub(super) fn held<'a>(
             } else if benefit.stato == Stato::Active {
                 benefit.live.push(benefit.in_force);
             }
-            Ok((Fingerprint::read(&row.identity_hash)?, benefit))
+            Ok((fingerprint(&row.identity_hash)?, benefit))
         })
         .collect()
 }

@@ -28,9 +28,8 @@ mod status;
 mod told;
 pub(crate) mod unknown;
 
-use openssl::sha::Sha256;
-
 use crate::clock::Clock;
+use crate::siuss::described::{Described, Fingerprint};
 use crate::siuss::record::{EnteErogatore, Record, TipoFlusso};
 use crate::store::{Day, EserviceId, Store, StoreError, sequencer};
 
@@ -131,7 +130,8 @@ impl Registry {
         ente: &EnteErogatore,
         records: &[Record],
     ) -> Result<Vec<Verdict>, StoreError> {
-        self.publish_part(eservice, ente, records, 0)
+        let records: Vec<Described> = records.iter().cloned().map(Described::from).collect();
+        self.publish_part(eservice, ente, &records, 0)
     }
 
     /// [`Registry::publish`], of a part of a load: at most about `following` flows come after it.
@@ -139,10 +139,10 @@ impl Registry {
         &self,
         eservice: EserviceId,
         ente: &EnteErogatore,
-        records: &[Record],
+        records: &[Described],
         following: u32,
     ) -> Result<Vec<Verdict>, StoreError> {
-        let change = change::Register::new(records);
+        let change = change::Register(records);
         let feed = Feed { following, ..self.feed(eservice, ente) };
         let published = self.store.write(|connection| change.publish(connection, &feed))?;
         Ok(published.into_iter().map(|published| published.verdict).collect())
@@ -154,10 +154,10 @@ impl Registry {
         &self,
         eservice: EserviceId,
         ente: &EnteErogatore,
-        records: &[Record],
+        records: &[Described],
         earlier: &mut Forecast,
     ) -> Result<Vec<Verdict>, StoreError> {
-        let change = change::Register::new(records);
+        let change = change::Register(records);
         let foreseen =
             self.store.read(|connection| change.foresee(connection, &self.feed(eservice, ente), earlier))?;
         Ok(foreseen.into_iter().map(|foreseen| foreseen.verdict).collect())
@@ -344,32 +344,10 @@ impl Registry {
     }
 }
 
-/// The first half of a SHA-256: enough that two benefits never share it by accident, in half the room of an index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Fingerprint([u8; 16]);
-
-impl Fingerprint {
-    fn of(text: &str) -> Self {
-        // In steps: in one, OpenSSL looks the algorithm up by its name each time, which takes longer than the hash.
-        let mut hash = Sha256::new();
-        hash.update(text.as_bytes());
-        let mut half = [0; 16];
-        for (target, byte) in half.iter_mut().zip(hash.finish()) {
-            *target = byte;
-        }
-        Self(half)
-    }
-
-    fn read(bytes: &[u8]) -> Result<Self, StoreError> {
-        bytes
-            .try_into()
-            .map(Self)
-            .map_err(|_| StoreError::Unreadable("a fingerprint of another length".to_owned()))
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
+/// The fingerprint in a row.
+fn fingerprint(bytes: &[u8]) -> Result<Fingerprint, StoreError> {
+    let unreadable = || StoreError::Unreadable("a fingerprint of another length".to_owned());
+    Fingerprint::read(bytes).ok_or_else(unreadable)
 }
 
 /// How the tables number the kinds of flow.

@@ -2,26 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::Fingerprint;
 use super::esiti::CodiceEsito;
 use super::notices::{not_cancellable, not_held, other_content, payload_gone, unsettled, withdrawn};
+use crate::siuss::described::{Described, Fingerprint};
 use crate::siuss::notice::Notice;
 use crate::siuss::record::{Record, TipoFlusso, TipoOperazione};
-
-/// What identifies a record, and what tells whether it changed.
-pub(super) struct Keys {
-    pub(super) identity: Fingerprint,
-    content: Fingerprint,
-    /// What it says ([`Record::content`]), of which a flow is made.
-    text: String,
-}
-
-impl Keys {
-    pub(super) fn of(record: &Record) -> Self {
-        let text = record.content();
-        Self { identity: Fingerprint::of(&record.identity()), content: Fingerprint::of(&text), text }
-    }
-}
 
 /// Whether INPS should hold the benefit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,8 +69,8 @@ impl Benefit<'_> {
 /// What a flow says.
 #[derive(Debug)]
 pub(super) enum Content<'a> {
-    /// A record, and what it says as text.
-    Insertion(&'a Record, &'a str),
+    /// A record.
+    Insertion(&'a Described),
     /// The insertion of what that flow inserted.
     Repetition(Flow),
     /// The cancellation of that flow.
@@ -130,23 +115,23 @@ impl<'a> Plan<'a> {
     }
 
     /// Adds what `record` changes.
-    pub(super) fn add(&mut self, record: &'a Record, keys: &'a Keys) -> Outcome {
-        let held = self.benefits.get(&keys.identity);
-        let held = held.map(|held| (held.stato, held.content == keys.content));
+    pub(super) fn add(&mut self, record: &'a Described) -> Outcome {
+        let held = self.benefits.get(&record.key());
+        let held = held.map(|held| (held.stato, held.content == record.digest()));
         match (record.operazione(), held) {
             (TipoOperazione::Cancellazione, Some((Stato::Active, false))) => {
                 Outcome::Refused(Box::new(other_content()))
             }
-            (TipoOperazione::Cancellazione, _) => self.withdraw(keys.identity, record.tipo()),
+            (TipoOperazione::Cancellazione, _) => self.withdraw(record.key(), record.tipo()),
             (TipoOperazione::Inserimento, Some((Stato::Active, true))) => {
-                self.unchanged(keys.identity, record.tipo())
+                self.unchanged(record.key(), record.tipo())
             }
             (TipoOperazione::Inserimento, held) => {
-                if let Some(refused) = self.barred(keys.identity, record.tipo()) {
+                if let Some(refused) = self.barred(record.key(), record.tipo()) {
                     return refused;
                 }
-                let cancellations = self.cancel(keys.identity, record.tipo());
-                let insertion = self.insert(record, keys);
+                let cancellations = self.cancel(record.key(), record.tipo());
+                let insertion = self.insert(record);
                 match held {
                     // What INPS holds of a benefit that was withdrawn has to go first: its withdrawal failed.
                     None | Some((Stato::Withdrawn, _)) if cancellations.is_empty() => Outcome::New(insertion),
@@ -206,14 +191,13 @@ impl<'a> Plan<'a> {
         &mut self,
         old: Fingerprint,
         tipo: TipoFlusso,
-        records: &'a [Record],
-        keys: &'a [Keys],
+        records: &'a [Described],
     ) -> Vec<(Fingerprint, Outcome)> {
         if self.benefits.get(&old).is_some_and(|held| held.stato == Stato::Withdrawn) {
             return vec![(old, Outcome::Refused(Box::new(withdrawn())))];
         }
         let mut outcomes = Vec::with_capacity(records.len() + 1);
-        if keys.iter().all(|keys| keys.identity != old) {
+        if records.iter().all(|record| record.key() != old) {
             let withdrawal = self.withdraw(old, tipo);
             let refused = matches!(withdrawal, Outcome::Refused(_));
             outcomes.push((old, withdrawal));
@@ -221,7 +205,7 @@ impl<'a> Plan<'a> {
                 return outcomes;
             }
         }
-        let added = records.iter().zip(keys).map(|(record, keys)| (keys.identity, self.add(record, keys)));
+        let added = records.iter().map(|record| (record.key(), self.add(record)));
         outcomes.extend(added);
         outcomes
     }
@@ -241,11 +225,11 @@ impl<'a> Plan<'a> {
         held.gone_ms.filter(|_| cancels).map(|ms| Outcome::Refused(Box::new(payload_gone(ms))))
     }
 
-    fn insert(&mut self, record: &'a Record, keys: &'a Keys) -> usize {
-        let flow = self.flow(keys.identity, record.tipo(), Content::Insertion(record, &keys.text));
-        let benefit = self.benefits.entry(keys.identity).or_insert_with(|| Benefit {
+    fn insert(&mut self, record: &'a Described) -> usize {
+        let flow = self.flow(record.key(), record.tipo(), Content::Insertion(record));
+        let benefit = self.benefits.entry(record.key()).or_insert_with(|| Benefit {
             id: None,
-            content: keys.content,
+            content: record.digest(),
             stato: Stato::Active,
             in_force: Flow::Planned(flow),
             gone_ms: None,
@@ -254,7 +238,7 @@ impl<'a> Plan<'a> {
             record: None,
             changed: true,
         });
-        benefit.content = keys.content;
+        benefit.content = record.digest();
         benefit.stato = Stato::Active;
         benefit.record = Some(record);
         benefit.inserted(flow);

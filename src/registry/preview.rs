@@ -5,20 +5,21 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openssl::sha::Sha256;
 
 use super::change::held;
-use super::plan::{Keys, Outcome, Plan};
+use super::plan::{Outcome, Plan};
 use super::publish::{draft, publish};
-use super::{Feed, Fingerprint, Published, Verdict};
+use super::{Feed, Published, Verdict};
+use crate::siuss::described::{Described, Fingerprint};
 use crate::siuss::notice::Notice;
-use crate::siuss::record::{Record, TipoFlusso};
+use crate::siuss::record::TipoFlusso;
 use crate::store::{AnyConnection, StoreError, sequencer};
 
 /// A change of benefits.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// These records are registered, as if one after the other.
-    Register(Vec<Record>),
+    Register(Vec<Described>),
     /// These records take the place of the benefit with this id, which is withdrawn unless one of them is that benefit.
-    Correct(i64, Vec<Record>),
+    Correct(i64, Vec<Described>),
     /// The benefit with this id is withdrawn.
     Withdraw(i64),
     /// What INPS refused of the benefit with this id is published again.
@@ -107,7 +108,7 @@ pub(crate) fn confirm(
 struct Decision<'a> {
     change: &'a Change,
     old: Option<(Fingerprint, TipoFlusso)>,
-    keys: Vec<Keys>,
+    records: &'a [Described],
 }
 
 impl<'a> Decision<'a> {
@@ -116,7 +117,7 @@ impl<'a> Decision<'a> {
         feed: &Feed<'_>,
         change: &'a Change,
     ) -> Result<Option<Self>, StoreError> {
-        let (id, records): (_, &[Record]) = match change {
+        let (id, records): (_, &[Described]) = match change {
             Change::Register(records) => (None, records),
             Change::Correct(id, records) => (Some(*id), records),
             Change::Withdraw(id) | Change::Resend(id) => (Some(*id), &[]),
@@ -128,21 +129,20 @@ impl<'a> Decision<'a> {
             },
             None => None,
         };
-        Ok(Some(Self { change, old, keys: records.iter().map(Keys::of).collect() }))
+        Ok(Some(Self { change, old, records }))
     }
 
     fn identities(&self) -> Vec<Fingerprint> {
         let old = self.old.map(|(identity, _)| identity);
-        old.into_iter().chain(self.keys.iter().map(|keys| keys.identity)).collect()
+        old.into_iter().chain(self.records.iter().map(Described::key)).collect()
     }
 
     fn decide<'p>(&'p self, plan: &mut Plan<'p>) -> Vec<(Fingerprint, Outcome)> {
         match (self.change, self.old) {
             (Change::Register(records), _) => {
-                let records = records.iter().zip(&self.keys);
-                records.map(|(record, keys)| (keys.identity, plan.add(record, keys))).collect()
+                records.iter().map(|record| (record.key(), plan.add(record))).collect()
             }
-            (Change::Correct(_, records), Some((old, tipo))) => plan.correct(old, tipo, records, &self.keys),
+            (Change::Correct(_, records), Some((old, tipo))) => plan.correct(old, tipo, records),
             (Change::Withdraw(_), Some((old, tipo))) => vec![(old, plan.withdraw(old, tipo))],
             (Change::Resend(_), Some((old, tipo))) => vec![(old, plan.resend(old, tipo))],
             (_, None) => Vec::new(),

@@ -11,8 +11,9 @@ use super::plan::{Content, Flow, Outcome, Plan, PlannedFlow, Stato};
 use super::preview::Foreseen;
 use super::riepilogo::{self, Part};
 use super::rows::{ACTIVE, FlussoRow, PrestazioneRow, WITHDRAWN, insert_all};
-use super::{Feed, Fingerprint, Published, Verdict, cancellation, gap, held, tipo_number};
+use super::{Feed, Published, Verdict, cancellation, gap, held, tipo_number};
 use crate::payload::{self, Packed};
+use crate::siuss::described::Fingerprint;
 use crate::siuss::record::{EnteErogatore, NomeFlusso, TipoFlusso};
 use crate::siuss::values::Value;
 use crate::siuss::xml;
@@ -205,7 +206,7 @@ fn write(
             Flow::Planned(place) => written.get(*place),
         };
         let one = match &flow.content {
-            Content::Insertion(_, text) => insertion(text, ente_id, erogatore, name)?,
+            Content::Insertion(record) => insertion(record.text(), ente_id, erogatore, name)?,
             Content::Repetition(of) => {
                 let of = earlier(of).ok_or_else(inconsistent)?;
                 let record = xml::read(&of.xml).map_err(|_| unreadable(&of.name))?.record;

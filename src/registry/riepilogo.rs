@@ -14,7 +14,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use super::plan::{Benefit, Content, Plan, Stato};
-use super::rows::insert_all;
+use super::rows::{ScadenzaRow, insert_all};
 use crate::siuss::codes::CaratterePrestazione;
 use crate::siuss::record::Record;
 use crate::siuss::values::Intero;
@@ -169,7 +169,7 @@ fn due(
 ) -> Result<(), StoreError> {
     let mut due: BTreeMap<(i16, Day), i64> = BTreeMap::new();
     for flow in &plan.flows {
-        if let Content::Insertion(record, _) = flow.content
+        if let Content::Insertion(record) = flow.content
             && let Some(key) = termine(record)
         {
             *due.entry(key).or_default() += 1;
@@ -177,14 +177,12 @@ fn due(
     }
     let rows: Vec<_> = due
         .into_iter()
-        .map(|((tipo, day), flussi)| {
-            (
-                scadenza::eservice_id.eq(eservice.get()),
-                scadenza::ts.eq(last),
-                scadenza::tipo.eq(tipo),
-                scadenza::giorno.eq(day.number()),
-                scadenza::flussi.eq(flussi),
-            )
+        .map(|((tipo, day), flussi)| ScadenzaRow {
+            eservice_id: eservice.get(),
+            ts: last,
+            tipo,
+            giorno: day.number(),
+            flussi,
         })
         .collect();
     insert_all!(connection, scadenza::table, &rows)?;

@@ -3,6 +3,8 @@
 //! XML, CSV and JSON all become this tree, and [`super::record`] makes typed records of it; so a rule of the schema is
 //! stated once, whatever the source.
 
+use std::borrow::Cow;
+
 use super::notice::{Notice, Rule, Severity};
 use super::values::Value;
 
@@ -10,11 +12,11 @@ use super::values::Value;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Element {
     /// Its local name; `{namespace}name` when its namespace is not that of the flows.
-    pub name: String,
+    pub name: Cow<'static, str>,
     /// The line of the source on which it begins, from 1.
     pub line: u64,
     /// Names and values, in the order of the source.
-    pub attributes: Vec<(String, String)>,
+    pub attributes: Vec<(Cow<'static, str>, String)>,
     /// The elements within, in the order of the source.
     pub children: Vec<Element>,
     /// The text within, white space included.
@@ -51,8 +53,8 @@ pub(super) static STRUCTURE: Rule = Rule {
 impl Element {
     /// An element with a name and nothing else.
     #[must_use]
-    pub fn new(name: &str, line: u64) -> Self {
-        Self { name: name.to_owned(), line, ..Self::default() }
+    pub fn new(name: impl Into<Cow<'static, str>>, line: u64) -> Self {
+        Self { name: name.into(), line, ..Self::default() }
     }
 
     /// The value of the attribute `name`.
@@ -67,7 +69,7 @@ impl Element {
         match (position.and_then(|index| self.attributes.get_mut(index)), value) {
             (Some(attribute), Some(value)) => attribute.1 = value,
             (Some(_), None) => self.attributes.retain(|(key, _)| key != name),
-            (None, Some(value)) => self.attributes.push((name.to_owned(), value)),
+            (None, Some(value)) => self.attributes.push((name.to_owned().into(), value)),
             (None, None) => {}
         }
     }
@@ -117,14 +119,20 @@ fn at(line: u64, notice: Notice) -> Notice {
 /// Reads the attributes of one element, and reports what the schema does not allow.
 pub(super) struct Attributes<'a> {
     element: &'a Element,
+    /// Where the next one stands, if they are in the order in which they are asked for.
+    next: usize,
     notices: &'a mut Vec<Notice>,
 }
 
 impl<'a> Attributes<'a> {
     /// The attributes of `element`, which may have those of `names` and no others.
     pub(super) fn new(element: &'a Element, names: &[&'static str], notices: &'a mut Vec<Notice>) -> Self {
+        // Most sources keep to the order of the schema.
+        let mut rest = names;
         for (name, value) in &element.attributes {
-            if !names.contains(&name.as_str()) {
+            if let Some(place) = rest.iter().position(|known| known == name) {
+                rest = rest.get(place + 1..).unwrap_or_default();
+            } else if !names.contains(&name.as_ref()) {
                 let message = format!("L'attributo {name} non è previsto in {}.", element.name);
                 let remedy = match super::fields::nearest(name, names) {
                     Some(near) => format!("Toglierlo, o correggerne il nome: forse {near}."),
@@ -133,12 +141,22 @@ impl<'a> Attributes<'a> {
                 notices.push(at(element.line, Notice::new(&UNKNOWN, name.clone(), value, message, remedy)));
             }
         }
-        Self { element, notices }
+        Self { element, next: 0, notices }
+    }
+
+    fn text(&mut self, name: &str) -> Option<&'a str> {
+        match self.element.attributes.get(self.next) {
+            Some((key, text)) if key == name => {
+                self.next += 1;
+                Some(text)
+            }
+            _ => self.element.attribute(name),
+        }
     }
 
     /// The value of an attribute that must be there.
     pub(super) fn required<T: Value>(&mut self, name: &'static str) -> Option<T> {
-        if let Some(text) = self.element.attribute(name) {
+        if let Some(text) = self.text(name) {
             return self.read(name, text);
         }
         self.notices.push(at(
@@ -157,7 +175,7 @@ impl<'a> Attributes<'a> {
     /// The value of an attribute that may be absent. `None` when it is there and wrong.
     #[expect(clippy::option_option, reason = "absent and wrong are different answers")]
     pub(super) fn optional<T: Value>(&mut self, name: &'static str) -> Option<Option<T>> {
-        match self.element.attribute(name) {
+        match self.text(name) {
             None => Some(None),
             Some(text) => self.read(name, text).map(Some),
         }

@@ -36,7 +36,7 @@ pub(super) trait Group: Sized {
     fn read(element: &Element, notices: &mut Vec<Notice>) -> Option<Self>;
 
     /// Gives every attribute that is there to `each`, in the order of the schema.
-    fn each(&self, each: &mut dyn FnMut(&'static str, String));
+    fn each(&self, each: &mut dyn FnMut(&'static str, &str));
 }
 
 macro_rules! groups {
@@ -64,8 +64,9 @@ macro_rules! groups {
                 Some(Self { $($field: $field?),+ })
             }
 
-            fn each(&self, each: &mut dyn FnMut(&'static str, String)) {
-                $(groups!(@each $presence self each $field $attribute);)+
+            fn each(&self, each: &mut dyn FnMut(&'static str, &str)) {
+                let mut text = String::with_capacity(64);
+                $(groups!(@each $presence self each text $field $attribute);)+
             }
         }
     )+};
@@ -75,11 +76,17 @@ macro_rules! groups {
     (@required optional) => { false };
     (@bx) => { None };
     (@bx $bx:literal) => { Some($bx) };
-    (@each required $self:ident $each:ident $field:ident $attribute:literal) => {
-        $each($attribute, $self.$field.text())
+    (@each required $self:ident $each:ident $text:ident $field:ident $attribute:literal) => {
+        $text.clear();
+        $self.$field.write(&mut $text);
+        $each($attribute, &$text);
     };
-    (@each optional $self:ident $each:ident $field:ident $attribute:literal) => {
-        if let Some(value) = &$self.$field { $each($attribute, value.text()) }
+    (@each optional $self:ident $each:ident $text:ident $field:ident $attribute:literal) => {
+        if let Some(value) = &$self.$field {
+            $text.clear();
+            value.write(&mut $text);
+            $each($attribute, &$text);
+        }
     };
 }
 

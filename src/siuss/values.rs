@@ -153,7 +153,8 @@ impl Value for Data {
     }
 
     fn write(&self, out: &mut String) {
-        out.push_str(&self.0.to_string());
+        // Writing to a string cannot fail.
+        let _ = write!(out, "{}", self.0);
     }
 }
 
@@ -247,12 +248,15 @@ impl Value for Importo {
         {
             return None;
         }
-        let number = format!("0{whole}.{fraction}0").parse::<Decimal>().ok()?;
+        let digits = whole.bytes().chain(fraction.bytes()).map(|byte| i128::from(byte.saturating_sub(b'0')));
+        let number = digits.fold(0_i128, |number, digit| number.saturating_mul(10).saturating_add(digit));
+        let number = Decimal::try_from_i128_with_scale(number, u32::try_from(fraction.len()).ok()?).ok()?;
         Some(Self::from(if text.starts_with('-') && !number.is_zero() { -number } else { number }))
     }
 
     fn write(&self, out: &mut String) {
-        out.push_str(&self.0.to_string());
+        // Writing to a string cannot fail.
+        let _ = write!(out, "{}", self.0);
     }
 }
 
@@ -283,7 +287,8 @@ impl<const MIN: i32, const MAX: i32> Value for Intero<MIN, MAX> {
     }
 
     fn write(&self, out: &mut String) {
-        out.push_str(&self.0.to_string());
+        // Writing to a string cannot fail.
+        let _ = write!(out, "{}", self.0);
     }
 }
 

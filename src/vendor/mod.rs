@@ -11,8 +11,9 @@ use crate::clock::Clock;
 use crate::intake::Taken;
 use crate::registry::change::{self, Register};
 use crate::registry::{Feed, RefusedInsertions};
+use crate::siuss::described::Described;
 use crate::siuss::notice::Rule;
-use crate::siuss::record::{EnteErogatore, Record, TipoOperazione};
+use crate::siuss::record::{EnteErogatore, TipoOperazione};
 use crate::siuss::rules::Severities;
 use crate::store::{AnyConnection, StoreError};
 
@@ -100,9 +101,9 @@ pub fn perform(
     let answer = match request {
         Request::Register(mut taken) => {
             let parts: Vec<usize> = taken.iter().map(|taken| taken.records.len()).collect();
-            let records: Vec<Record> =
+            let records: Vec<Described> =
                 taken.iter_mut().flat_map(|taken| std::mem::take(&mut taken.records)).collect();
-            let mut published = Register::new(&records).publish(connection, &feed)?.into_iter();
+            let mut published = Register(&records).publish(connection, &feed)?.into_iter();
             let done: Vec<Done> = taken
                 .into_iter()
                 .zip(parts)
@@ -119,7 +120,7 @@ pub fn perform(
                 Vec::new()
             } else {
                 let records = std::mem::take(&mut taken.records);
-                match Register::new(&records).correct(connection, &feed, id)? {
+                match Register(&records).correct(connection, &feed, id)? {
                     Some(published) => published,
                     None => return Ok(Outcome::NotFound),
                 }

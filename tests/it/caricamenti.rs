@@ -10,6 +10,7 @@ use diesel::prelude::*;
 use regex::Regex;
 use serde_json::Value;
 use waas_comuni::intake::{self, Format, Mapping, Options};
+use waas_comuni::siuss::described::Described;
 use waas_comuni::siuss::rules::Rulebook;
 use waas_comuni::staff::Role::Operatore;
 use waas_comuni::staff::Scope;
@@ -244,7 +245,7 @@ on_both_databases! {
         let options = Options { ente: "H501", format: None, mapping: &mapping, rulebook: &rulebook };
         let source = std::io::Cursor::new(mixed());
         let taken = intake::read_from(source, Format::Csv, &options, |_| {}).unwrap();
-        let first: Vec<_> = taken.take(2).flat_map(|taken| taken.records).collect();
+        let first: Vec<_> = taken.take(2).flat_map(|taken| taken.records).map(Described::into_record).collect();
         app.publish(&first);
         let leave = |stato: &str| {
             let sql = format!("UPDATE caricamento SET stato = '{stato}', confirmed_by = 'anna', beat_ms = 1");

@@ -133,12 +133,12 @@ fn read(
                 }
             }
             (Some(child), value) => element.children.extend(read_child(child, value, line, notices)),
-            (None, Tree::Scalar(text)) => element.attributes.push((name, text)),
+            (None, Tree::Scalar(text)) => element.attributes.push((name.into(), text)),
             (None, _) if shape.attributes.iter().any(|field| field.name == name) => {
                 notices.push(wrong_kind(name, "un testo o un numero"));
             }
             // Unknown, whatever it holds: the schema says so, and which name is near.
-            (None, _) => element.attributes.push((name, String::new())),
+            (None, _) => element.attributes.push((name.into(), String::new())),
         }
     }
     // JSON has no order of members; XML has one of elements.
@@ -149,7 +149,7 @@ fn read(
 fn read_child(child: &'static Child, value: Tree, line: u64, notices: &mut Vec<Notice>) -> Option<Element> {
     match (child, value) {
         (Child::Element(shape), Tree::Object(members)) => Some(read(shape, members, line, notices)),
-        (Child::Text(name), Tree::Scalar(text)) => Some(Element { text, ..Element::new(name, line) }),
+        (Child::Text(name), Tree::Scalar(text)) => Some(Element { text, ..Element::new(*name, line) }),
         (Child::Element(shape), _) => {
             notices.push(wrong_kind(shape.name, "un oggetto, o un elenco di oggetti"));
             None

@@ -14,14 +14,14 @@ pub fn to_json(flusso: &[u8]) -> Option<Value> {
     })?;
     let tipo = if record.name == "SINBA" { "SINBA" } else { "PS_PSA_SINA" };
     let mut document = Map::from_iter([("tipo".to_owned(), Value::from(tipo))]);
-    document.insert(record.name.clone(), object(&record));
+    document.insert(record.name.clone().into_owned(), object(&record));
     Some(document.into())
 }
 
 fn object(element: &Element) -> Value {
     let attributes = element.attributes.iter().filter(|(name, _)| name != "TipoOperazione");
     let mut object: Map<String, Value> =
-        attributes.map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+        attributes.map(|(name, value)| (name.clone().into_owned(), Value::from(value.as_str()))).collect();
     for child in &element.children {
         let is_text = child.attributes.is_empty() && child.children.is_empty();
         let value = if is_text { Value::from(child.text.as_str()) } else { self::object(child) };
@@ -31,7 +31,7 @@ fn object(element: &Element) -> Value {
                 items.push(value);
             }
         } else {
-            object.insert(child.name.clone(), value);
+            object.insert(child.name.clone().into_owned(), value);
         }
     }
     object.into()

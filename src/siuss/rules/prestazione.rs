@@ -181,12 +181,12 @@ fn check_period(prestazione: &DatiPrestazione, notices: &mut Vec<Notice>) {
     else {
         return;
     };
-    let text = Data::from(last).text();
+    let text = || Data::from(last).text();
     if last < first {
         notices.push(Notice::new(
             &FINE,
             "DataFinePrestazione",
-            &text,
+            &text(),
             format!("La prestazione finisce prima di cominciare ({first})."),
             "Correggere DataInizioPrestazione o DataFinePrestazione.",
         ));
@@ -196,7 +196,7 @@ fn check_period(prestazione: &DatiPrestazione, notices: &mut Vec<Notice>) {
         notices.push(Notice::new(
             &FINE,
             "DataFinePrestazione",
-            &text,
+            &text(),
             format!("La prestazione comincia nel {} e finisce nel {}.", first.year(), last.year()),
             "Dividere la prestazione in un record per ciascun anno solare.",
         ));
@@ -378,5 +378,5 @@ pub(super) fn unknown_code(rule: &'static Rule, code: &str) -> Notice {
 /// Whether two names differ in nothing but capitals and white space.
 fn same_name(a: &str, b: &str) -> bool {
     let words = |text: &str| text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
-    words(a) == words(b)
+    a == b || words(a) == words(b)
 }

@@ -89,7 +89,7 @@ impl<R: BufRead> Document<R> {
                     return Ok(Some(Item::Identificazione(self.whole(element, open)?)));
                 }
                 let fault = (!std::mem::replace(identified, true)).then(|| no_identification(element.line));
-                match element.name.as_str() {
+                match &*element.name {
                     "Beneficiario" if open => {
                         let begun = self.parser.passed();
                         self.place = Place::Beneficiario { common: element, benefits: 0, begun };

@@ -268,7 +268,7 @@ fn element(
         ResolveResult::Unbound => format!("{{}}{}", local.as_ref()),
         ResolveResult::Unknown(prefix) => return Err(unknown_prefix(line, &prefix)),
     };
-    let mut element = Element::new(&name, line);
+    let mut element = Element::new(name, line);
     for attribute in tag.attributes() {
         let attribute = attribute.map_err(|error| fatal(line, &quick_xml::Error::from(error)))?;
         if attribute.value.contains('<') {
@@ -304,7 +304,7 @@ fn element(
             },
             ResolveResult::Unknown(prefix) => return Err(unknown_prefix(line, &prefix)),
         };
-        element.attributes.push((name, value));
+        element.attributes.push((name.into(), value));
     }
     Ok(element)
 }

@@ -57,7 +57,7 @@ fn ps_psa_sina(out: &mut String, record: &PsPsaSina, operazione: Option<TipoOper
     }
     record.prestazione.each(&mut |name, value| {
         if name != OPERAZIONE {
-            attribute(out, name, &value);
+            attribute(out, name, value);
         }
     });
     match &record.sina {
@@ -91,7 +91,7 @@ fn sinba(out: &mut String, record: &Sinba) {
 fn open<T: Group>(out: &mut String, element: &str, group: &T) {
     out.push('<');
     out.push_str(element);
-    group.each(&mut |name, value| attribute(out, name, &value));
+    group.each(&mut |name, value| attribute(out, name, value));
 }
 
 fn attribute(out: &mut String, name: &str, value: &str) {
@@ -123,6 +123,11 @@ fn list<T: Value>(out: &mut String, container: &str, item: &str, values: &[T]) {
 
 /// Escapes for both attributes and texts; white space too, which a reader would otherwise normalise.
 fn escape(out: &mut String, text: &str) {
+    let special = |byte| matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\t' | b'\n' | b'\r');
+    if !text.bytes().any(special) {
+        out.push_str(text);
+        return;
+    }
     for character in text.chars() {
         match character {
             '&' => out.push_str("&amp;"),

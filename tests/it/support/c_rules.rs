@@ -39,7 +39,8 @@ impl Facts {
     /// The facts of a record of a flow.
     pub(crate) fn of(record: &Element) -> Self {
         fn collect(element: &Element, facts: &mut Facts) {
-            let values: Values = element.attributes.iter().cloned().collect();
+            let values: Values =
+                element.attributes.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
             if element.name == "Indirizzo" {
                 facts.addresses.push(values);
             } else {

@@ -234,7 +234,7 @@ fn kind(campo: &Campo) -> Kind {
 }
 
 fn empty(modulo: &Modulo) -> Element {
-    let children = modulo.children.iter().map(|name| Element::new(name, 1));
+    let children = modulo.children.iter().map(|name| Element::new(*name, 1));
     Element { children: children.collect(), ..Element::new(modulo.element, 1) }
 }
 

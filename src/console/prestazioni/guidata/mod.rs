@@ -136,7 +136,7 @@ impl Target<'_> {
     }
 
     /// What the log says of a benefit that is written this way.
-    fn change(&self, records: Vec<crate::siuss::record::Record>) -> Change {
+    fn change(&self, records: Vec<crate::siuss::described::Described>) -> Change {
         match &self.held {
             Some((found, _)) => Change::Correct(found.id, records),
             None => Change::Register(records),
