@@ -7,6 +7,8 @@ deny_version=0.20.2
 
 cargo fmt --all --check
 cargo clippy --locked --all-targets -- -D warnings
+# The fuzz targets are a workspace of their own, whose lock file no other build looks at.
+cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 
 deny=$(command -v cargo-deny || echo target/tools/bin/cargo-deny)
 if ! [[ -x $deny ]]; then

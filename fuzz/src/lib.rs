@@ -14,6 +14,7 @@ use waas_comuni::api::outcomes;
 use waas_comuni::api::problem::{Kind, Problem};
 use waas_comuni::api::query::Query;
 use waas_comuni::intake::{self, Format, Mapping, Options};
+use waas_comuni::payload::{LARGEST, PLAIN, ZSTD_1, pack, unpack};
 use waas_comuni::siuss::codice_fiscale::{check_character_is_right, has_shape, nascita};
 use waas_comuni::siuss::notice::refuses;
 use waas_comuni::siuss::record::{EnteErogatore, Flusso, NomeFlusso, Record, TipoOperazione};
@@ -32,6 +33,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("csv", csv),
     ("esiti", esiti),
     ("json", json),
+    ("payload", payload),
     ("query", query),
     ("voucher", voucher),
     ("voucher_claims", voucher_claims),
@@ -145,6 +147,20 @@ pub fn query(input: &[u8]) {
             assert!(Query::read(&again).is_ok_and(|again| again == query));
         }
         Err(problem) => refused(&problem),
+    }
+}
+
+/// What is stored of a flow: any document comes back as it was, and bytes that nobody packed, after two that say how
+/// they are written, are an error or a document of bounded size.
+pub fn payload(input: &[u8]) {
+    let packed = pack(input);
+    assert!(packed.bytes.len() <= input.len());
+    assert_eq!(unpack(packed.format, packed.bytes.into_owned()).expect("what was packed"), input);
+    let Some((format, bytes)) = input.split_first_chunk() else { return };
+    for format in [i16::from_le_bytes(*format), PLAIN, ZSTD_1] {
+        if let Ok(document) = unpack(format, bytes.to_vec()) {
+            assert!(document.len() <= LARGEST.max(bytes.len()));
+        }
     }
 }
 

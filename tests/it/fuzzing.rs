@@ -8,6 +8,8 @@ use std::fs;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
+use waas_comuni::payload;
+
 use crate::conformance::random::Random;
 
 /// Mutations for each target.
@@ -170,6 +172,15 @@ fn the_good_calls_among_the_seeds_are_let_in() {
     }
 }
 
+/// The same of what is stored: the reader of compressed bytes is tried only from bytes that it reads.
+#[test]
+fn the_compressed_payload_among_the_seeds_is_read() {
+    let stored = fs::read(fuzz("seeds/payload/compressa")).unwrap();
+    let (format, bytes) = stored.split_first_chunk().unwrap();
+    let document = payload::unpack(i16::from_le_bytes(*format), bytes.to_vec()).unwrap();
+    assert_eq!(document, fs::read(fuzz("seeds/xml_flusso/sina")).unwrap());
+}
+
 macro_rules! targets {
     ($($target:ident)+) => {
         $(#[test]
@@ -204,6 +215,7 @@ targets! {
     csv
     esiti
     json
+    payload
     query
     voucher
     voucher_claims
