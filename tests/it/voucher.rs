@@ -122,10 +122,12 @@ fn the_corpus_names_each_case_once_and_covers_the_codes() {
 async fn not_a_letter_can_be_changed() {
     let world = world();
     let verifier = verifier(&world, &eservice(&world.profile));
-    let call = bound_call(&world);
-    for which in ["voucher", "proof"] {
-        let honest = if which == "voucher" { &call.authorization[0] } else { &call.dpop[0] };
-        let start = if which == "voucher" { "DPoP ".len() } else { 0 };
+    let (bound, bare) = (bound_call(&world), bearer(&world.honest()));
+    for (which, call, scheme) in
+        [("voucher", &bare, "Bearer "), ("bound voucher", &bound, "DPoP "), ("proof", &bound, "")]
+    {
+        let honest = if which == "proof" { &call.dpop[0] } else { &call.authorization[0] };
+        let start = scheme.len();
         for position in start..honest.len() {
             for change in 0..4 {
                 let mut text = honest.clone();
@@ -136,14 +138,16 @@ async fn not_a_letter_can_be_changed() {
                     _ => text.insert(position, text[position]),
                 }
                 let (mut authorization, mut dpop) = (call.authorization.clone(), call.dpop.clone());
-                *if which == "voucher" { &mut authorization[0] } else { &mut dpop[0] } = text;
+                *if which == "proof" { &mut dpop[0] } else { &mut authorization[0] } = text;
                 let sent = Sent { authorization, dpop, ..Sent::default() };
                 let outcome = verify(&verifier, &sent).await;
                 assert!(outcome.is_err(), "{which}: change {change} at {position}");
             }
         }
     }
-    assert!(verify(&verifier, &call).await.is_ok());
+    for call in [&bare, &bound] {
+        assert!(verify(&verifier, call).await.is_ok());
+    }
 }
 
 #[tokio::test]

@@ -156,6 +156,12 @@ on_both_databases! {
         let scene = Scene::new(database);
         scene.called("2026-03-28");
         scene.at("2026-04-01T08:00:00Z");
+        let now = scene.clock().now();
+        assert!(scene.store.write(|connection| ledger::take_turn(connection, "prova", "another", now)).unwrap());
+        scene.job().round().unwrap();
+        assert_eq!(scene.pdnd.posts().len(), 0, "it is the turn of another");
+        scene.store.write(|connection| ledger::end_turn(connection, "prova", "another")).unwrap();
+
         scene.pdnd.state().on_post.extend([(); 4].map(|()| Fault::Slow(Duration::from_millis(50))));
         thread::scope(|scope| {
             for _ in 0..4 {
