@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use super::forecast::Forecast;
+use super::held::Key;
 use super::plan::{Outcome, Plan};
 use super::publish::{self, publish};
 use super::{Published, RefusedInsertions, fingerprint, tipo_of};
@@ -50,8 +51,8 @@ impl<'a> Register<'a> {
         publish::foresee(connection, feed, &self.keys(), earlier, |plan| self.plan(plan))
     }
 
-    fn keys(&self) -> Vec<Fingerprint> {
-        self.0.iter().map(Described::key).collect()
+    fn keys(&self) -> Vec<Key<'a>> {
+        self.0.iter().map(Key::from).collect()
     }
 
     fn plan(&self, plan: &mut Plan<'a>) -> Vec<(Fingerprint, Outcome)> {
@@ -66,9 +67,9 @@ impl<'a> Register<'a> {
         feed: &Feed<'_>,
         id: i64,
     ) -> Result<Option<Vec<Published>>, StoreError> {
-        let Some((old, tipo)) = locked(connection, feed, id)? else { return Ok(None) };
-        let keys: Vec<Fingerprint> = std::iter::once(old).chain(self.keys()).collect();
-        publish(connection, feed, &keys, |plan| plan.correct(old, tipo, self.0)).map(Some)
+        let Some(old) = locked(connection, feed, id)? else { return Ok(None) };
+        let keys: Vec<Key<'_>> = std::iter::once(old.key()).chain(self.keys()).collect();
+        publish(connection, feed, &keys, |plan| plan.correct(old.identity, old.tipo, self.0)).map(Some)
     }
 }
 
@@ -96,33 +97,46 @@ fn one<'a>(
     id: i64,
     change: fn(&mut Plan<'a>, Fingerprint, TipoFlusso) -> Outcome,
 ) -> Result<Option<Published>, StoreError> {
-    let Some((identity, tipo)) = locked(connection, feed, id)? else { return Ok(None) };
-    let mut published =
-        publish(connection, feed, &[identity], |plan| vec![(identity, change(plan, identity, tipo))])?;
+    let Some(old) = locked(connection, feed, id)? else { return Ok(None) };
+    let mut published = publish(connection, feed, &[old.key()], |plan| {
+        vec![(old.identity, change(plan, old.identity, old.tipo))]
+    })?;
     Ok(published.pop())
 }
 
+/// A benefit that the registry holds.
+pub(super) struct Old {
+    pub(super) identity: Fingerprint,
+    person: String,
+    pub(super) tipo: TipoFlusso,
+}
+
+impl Old {
+    pub(super) fn key(&self) -> Key<'_> {
+        Key { identity: self.identity, person: &self.person }
+    }
+}
+
 /// [`held`], once the feed is locked.
-fn locked(
-    connection: &mut AnyConnection,
-    feed: &Feed<'_>,
-    id: i64,
-) -> Result<Option<(Fingerprint, TipoFlusso)>, StoreError> {
+fn locked(connection: &mut AnyConnection, feed: &Feed<'_>, id: i64) -> Result<Option<Old>, StoreError> {
     sequencer::lock(connection, feed.eservice)?;
     held(connection, feed, id)
 }
 
-/// The identity and kind of the ente's benefit with this id.
+/// The ente's benefit with this id.
 pub(super) fn held(
     connection: &mut AnyConnection,
     feed: &Feed<'_>,
     id: i64,
-) -> Result<Option<(Fingerprint, TipoFlusso)>, StoreError> {
-    let row: Option<(Vec<u8>, i16)> = prestazione::table
+) -> Result<Option<Old>, StoreError> {
+    let row: Option<(Vec<u8>, String, i16)> = prestazione::table
         .find((feed.eservice.get(), id))
         .filter(prestazione::codice_ente.eq(feed.erogatore.codice.as_str()))
-        .select((prestazione::identity_hash, prestazione::tipo))
+        .select((prestazione::identity_hash, prestazione::person, prestazione::tipo))
         .first(connection)
         .optional()?;
-    row.map(|(identity, tipo)| Ok((fingerprint(&identity)?, tipo_of(tipo)?))).transpose()
+    row.map(|(identity, person, tipo)| {
+        Ok(Old { identity: fingerprint(&identity)?, person, tipo: tipo_of(tipo)? })
+    })
+    .transpose()
 }

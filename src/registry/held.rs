@@ -14,7 +14,7 @@ use super::rows::ACTIVE;
 use super::standing::live;
 use super::told::{Told, ever_refused, told};
 use super::{RefusedInsertions, fingerprint};
-use crate::siuss::described::Fingerprint;
+use crate::siuss::described::{Described, Fingerprint};
 use crate::siuss::record::EnteErogatore;
 use crate::store::schema::prestazione;
 use crate::store::{AnyConnection, EserviceId, StoreError};
@@ -33,6 +33,7 @@ struct Row {
 /// would say the same, but as long as the table has no statistics (the first import of all) the planner takes it for
 /// everything and reads the whole table; the limit keeps the lookups apart.
 struct Lookups<'a> {
+    people: Vec<&'a str>,
     identities: Vec<&'a [u8]>,
     eservice: i64,
     codice: &'a str,
@@ -41,16 +42,18 @@ struct Lookups<'a> {
 impl QueryFragment<Pg> for Lookups<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("SELECT held.* FROM unnest(");
+        out.push_bind_param::<Array<Text>, _>(&self.people)?;
+        out.push_sql(", ");
         out.push_bind_param::<Array<Binary>, _>(&self.identities)?;
         out.push_sql(
-            ") AS key (hash) CROSS JOIN LATERAL (\
+            ") AS key (person, hash) CROSS JOIN LATERAL (\
              SELECT identity_hash, id, content_hash, stato, flusso_ts, eliminato_ms FROM prestazione \
              WHERE eservice_id = ",
         );
         out.push_bind_param::<BigInt, _>(&self.eservice)?;
         out.push_sql(" AND codice_ente = ");
         out.push_bind_param::<Text, _>(&self.codice)?;
-        out.push_sql(" AND identity_hash = key.hash LIMIT 1) AS held");
+        out.push_sql(" AND person = key.person AND identity_hash = key.hash LIMIT 1) AS held");
         Ok(())
     }
 }
@@ -66,28 +69,45 @@ impl Query for Lookups<'_> {
 
 impl RunQueryDsl<PgConnection> for Lookups<'_> {}
 
-/// The benefits with these identities that the registry holds.
+/// What a benefit is found by.
+#[derive(Clone, Copy)]
+pub(super) struct Key<'a> {
+    /// The fingerprint of what identifies it.
+    pub(super) identity: Fingerprint,
+    /// Whose it is, which what identifies it says too.
+    pub(super) person: &'a str,
+}
+
+impl<'a> From<&'a Described> for Key<'a> {
+    fn from(record: &'a Described) -> Self {
+        Self { identity: record.key(), person: record.person() }
+    }
+}
+
+/// The benefits with these keys that the registry holds.
 pub(super) fn held<'a>(
     connection: &mut AnyConnection,
     eservice: EserviceId,
     erogatore: &EnteErogatore,
-    identities: &[Fingerprint],
+    keys: &[Key<'_>],
     policy: RefusedInsertions,
 ) -> Result<HashMap<Fingerprint, Benefit<'a>>, StoreError> {
     let codice = erogatore.codice.as_str();
     let rows: Vec<Row> = match connection {
         AnyConnection::Postgres(inner) => {
-            let identities = identities.iter().map(|identity| identity.as_bytes().as_slice()).collect();
-            Lookups { identities, eservice: eservice.get(), codice }.load(inner)?
+            let people = keys.iter().map(|key| key.person).collect();
+            let identities = keys.iter().map(|key| key.identity.as_bytes().as_slice()).collect();
+            Lookups { people, identities, eservice: eservice.get(), codice }.load(inner)?
         }
         AnyConnection::Sqlite(inner) => {
             let mut rows = Vec::new();
-            for identity in identities {
+            for key in keys {
                 // Without a LIMIT: SQLite would plan the statement anew each time that its parameter is bound.
                 let mut found = prestazione::table
                     .filter(prestazione::eservice_id.eq(eservice.get()))
                     .filter(prestazione::codice_ente.eq(codice))
-                    .filter(prestazione::identity_hash.eq(identity.as_bytes().as_slice()))
+                    .filter(prestazione::person.eq(key.person))
+                    .filter(prestazione::identity_hash.eq(key.identity.as_bytes().as_slice()))
                     .select((
                         prestazione::identity_hash,
                         prestazione::id,

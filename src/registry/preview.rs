@@ -4,13 +4,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openssl::sha::Sha256;
 
-use super::change::held;
+use super::change::{Old, held};
+use super::held::Key;
 use super::plan::{Outcome, Plan};
 use super::publish::{draft, publish};
 use super::{Feed, Published, Verdict};
 use crate::siuss::described::{Described, Fingerprint};
 use crate::siuss::notice::Notice;
-use crate::siuss::record::TipoFlusso;
 use crate::store::{AnyConnection, StoreError, sequencer};
 
 /// A change of benefits.
@@ -82,7 +82,7 @@ pub(crate) fn preview(
     change: &Change,
 ) -> Result<Option<Preview>, StoreError> {
     let Some(decision) = Decision::new(connection, feed, change)? else { return Ok(None) };
-    let (published, flows) = draft(connection, feed, &decision.identities(), |plan| decision.decide(plan))?;
+    let (published, flows) = draft(connection, feed, &decision.keys(), |plan| decision.decide(plan))?;
     Ok(Some(Preview { published, flows }))
 }
 
@@ -100,14 +100,14 @@ pub(crate) fn confirm(
         return Ok(Some(Confirmed::Other(Box::new(preview))));
     }
     let Some(decision) = Decision::new(connection, feed, change)? else { return Ok(None) };
-    let done = publish(connection, feed, &decision.identities(), |plan| decision.decide(plan))?;
+    let done = publish(connection, feed, &decision.keys(), |plan| decision.decide(plan))?;
     Ok(Some(Confirmed::Done(done)))
 }
 
 /// A change, with what identifies the benefits that it is about.
 struct Decision<'a> {
     change: &'a Change,
-    old: Option<(Fingerprint, TipoFlusso)>,
+    old: Option<Old>,
     records: &'a [Described],
 }
 
@@ -132,13 +132,12 @@ impl<'a> Decision<'a> {
         Ok(Some(Self { change, old, records }))
     }
 
-    fn identities(&self) -> Vec<Fingerprint> {
-        let old = self.old.map(|(identity, _)| identity);
-        old.into_iter().chain(self.records.iter().map(Described::key)).collect()
+    fn keys(&self) -> Vec<Key<'_>> {
+        self.old.iter().map(Old::key).chain(self.records.iter().map(Key::from)).collect()
     }
 
     fn decide<'p>(&'p self, plan: &mut Plan<'p>) -> Vec<(Fingerprint, Outcome)> {
-        match (self.change, self.old) {
+        match (self.change, self.old.as_ref().map(|old| (old.identity, old.tipo))) {
             (Change::Register(records), _) => {
                 records.iter().map(|record| (record.key(), plan.add(record))).collect()
             }

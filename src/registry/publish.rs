@@ -7,11 +7,12 @@ use diesel::prelude::*;
 use jiff::Timestamp;
 
 use super::forecast::Forecast;
+use super::held::{self, Key};
 use super::plan::{Content, Flow, Outcome, Plan, PlannedFlow, Stato};
 use super::preview::Foreseen;
 use super::riepilogo::{self, Part};
 use super::rows::{ACTIVE, FlussoRow, PrestazioneRow, WITHDRAWN, insert_all};
-use super::{Feed, Published, Verdict, cancellation, gap, held, tipo_number};
+use super::{Feed, Published, Verdict, cancellation, gap, tipo_number};
 use crate::payload::{self, Packed};
 use crate::siuss::described::Fingerprint;
 use crate::siuss::record::{EnteErogatore, NomeFlusso, TipoFlusso};
@@ -20,16 +21,16 @@ use crate::siuss::xml;
 use crate::store::schema::{ente, flusso, prestazione, progressivo};
 use crate::store::{AnyConnection, Day, EserviceId, StoreError, each_backend, sequencer};
 
-/// Publishes what `decide` plans on top of the benefits with these identities.
+/// Publishes what `decide` plans on top of the benefits with these keys.
 pub(super) fn publish<'a>(
     connection: &mut AnyConnection,
     feed: &Feed<'_>,
-    identities: &[Fingerprint],
+    keys: &[Key<'_>],
     decide: impl FnOnce(&mut Plan<'a>) -> Vec<(Fingerprint, Outcome)>,
 ) -> Result<Vec<Published>, StoreError> {
     let Feed { eservice, erogatore, clock, refused, following } = *feed;
     let sequence = sequencer::lock(connection, eservice)?;
-    let mut plan = Plan::new(held::held(connection, eservice, erogatore, identities, refused)?);
+    let mut plan = Plan::new(held::held(connection, eservice, erogatore, keys, refused)?);
     let outcomes = decide(&mut plan);
     if plan.is_empty() {
         return published(outcomes, &plan, &[], &HashMap::new());
@@ -53,12 +54,12 @@ pub(super) fn publish<'a>(
 pub(super) fn foresee<'a>(
     connection: &mut AnyConnection,
     feed: &Feed<'_>,
-    identities: &[Fingerprint],
+    keys: &[Key<'_>],
     earlier: &mut Forecast,
     decide: impl FnOnce(&mut Plan<'a>) -> Vec<(Fingerprint, Outcome)>,
 ) -> Result<Vec<Published>, StoreError> {
-    let mut held = held::held(connection, feed.eservice, feed.erogatore, identities, feed.refused)?;
-    held.extend(identities.iter().filter_map(|identity| earlier.get(*identity)));
+    let mut held = held::held(connection, feed.eservice, feed.erogatore, keys, feed.refused)?;
+    held.extend(keys.iter().filter_map(|key| earlier.get(key.identity)));
     let mut plan = Plan::new(held);
     let outcomes = decide(&mut plan);
     let names: Vec<String> = (0..plan.flows.len()).map(|place| place.to_string()).collect();
@@ -72,13 +73,13 @@ pub(super) fn foresee<'a>(
 pub(super) fn draft<'a>(
     connection: &mut AnyConnection,
     feed: &Feed<'_>,
-    identities: &[Fingerprint],
+    keys: &[Key<'_>],
     decide: impl FnOnce(&mut Plan<'a>) -> Vec<(Fingerprint, Outcome)>,
 ) -> Result<(Vec<Published>, Vec<Foreseen>), StoreError> {
     /// No row has it.
     const NO_ENTE: i64 = 0;
     let Feed { eservice, erogatore, refused, .. } = *feed;
-    let mut plan = Plan::new(held::held(connection, eservice, erogatore, identities, refused)?);
+    let mut plan = Plan::new(held::held(connection, eservice, erogatore, keys, refused)?);
     let outcomes = decide(&mut plan);
     let names: Vec<String> = (1..=plan.flows.len()).map(|place| place.to_string()).collect();
     let written = write(connection, eservice, erogatore, NO_ENTE, &plan, &names)?;
