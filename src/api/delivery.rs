@@ -7,8 +7,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::Method;
 use actix_web::http::header::{self, AcceptEncoding, ContentEncoding, Encoding, Header, HeaderValue};
+use actix_web::http::{ConnectionType, Method};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use flate2::Compression;
@@ -24,6 +24,11 @@ const PIECE: usize = 16 * 1024;
 /// The same answer, as it leaves.
 pub(super) async fn deliver(request: &HttpRequest, response: HttpResponse) -> HttpResponse {
     let (mut response, body) = response.into_parts();
+    if request.head().upgrade() {
+        // Clients that would rather speak HTTP/2 ask so, Java's among them. The library closes such a connection after
+        // the answer, and left to it says `upgrade`: the client would send its next call into a closed connection.
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
     let mut bytes = match body.try_into_bytes() {
         Ok(bytes) => bytes,
         Err(body) => return response.set_body(body),

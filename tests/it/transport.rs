@@ -182,6 +182,28 @@ fn what_is_not_http_harms_nobody() {
     serves(&app);
 }
 
+/// As Java's HTTP client begins over plain HTTP.
+#[test]
+fn who_would_rather_speak_another_protocol_is_answered_and_told_that_the_connection_ends() {
+    let (_database, app) = app();
+    for (call, code) in [
+        ("GET /waas/v1/flussi?since=0 HTTP/1.1\r\n", 200),
+        ("POST /waas/v1/esiti HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 2\r\n", 204),
+    ] {
+        let body = if code == 204 { "{}" } else { "" };
+        let request = format!(
+            "{call}Host: x\r\nAuthorization: Bearer {}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
+             HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n\r\n{body}",
+            app.voucher(),
+        );
+        let answer = send(&app, request.as_bytes());
+        assert_eq!(status(&answer), Some(code), "{answer}");
+        let (head, _) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("\r\nconnection: close"), "{head}");
+    }
+    serves(&app);
+}
+
 #[test]
 fn every_answer_says_how_a_browser_must_treat_it_and_none_says_what_serves_it() {
     let (_database, app) = app();
