@@ -138,17 +138,6 @@ struct AboutArgs {
     person: Option<String>,
 }
 
-/// The database, if it is there and its tables are those of this version.
-pub(super) fn open(config: &Config) -> Result<Store, CliError> {
-    super::require_database(config)?;
-    let store = super::open(config)?;
-    if !store.schema_state()?.pending.is_empty() {
-        let message = "the database is not ready for this version: start the service or import a file first";
-        return Err(CliError::Failed(message.to_owned()));
-    }
-    Ok(store)
-}
-
 /// An instant, or the beginning of a day.
 pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     let day = || text.parse::<Date>().ok().and_then(|date| Day::from(date).start());
@@ -163,7 +152,7 @@ impl FilterArgs {
     /// answer.
     fn open(&self, globals: &Globals) -> Result<(Store, Filter), CliError> {
         let config = globals.config()?;
-        let store = open(&config)?;
+        let store = super::ready(&config)?;
         if let Some(name) = &self.eservice
             && store.find_eservice(name)?.is_none()
         {

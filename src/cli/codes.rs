@@ -68,12 +68,7 @@ impl From<CodesError> for CliError {
 }
 
 pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> {
-    let config = globals.config()?;
-    if matches!(args.command, Command::List(_)) {
-        super::require_database(&config)?;
-    }
-    let store = super::open(&config)?;
-    store.migrate()?;
+    let store = super::prepared(&globals.config()?)?;
     let mut out = std::io::stdout().lock();
     match &args.command {
         Command::Load(load) => {

@@ -41,8 +41,9 @@ enum Command {
 
 /// Bring the tables up to date, or to a version.
 ///
-/// `serve` and `import` bring them up to date by themselves. Going back is for returning to an older version of this
-/// program: stop the service first, and make a backup.
+/// `serve` and `import` bring them up to date by themselves, and so does what may come before them: the first user, key
+/// or official table. Going back is for returning to an older version of this program: stop the service first, and make
+/// a backup.
 #[derive(Debug, Parser)]
 #[command(after_long_help = "Examples:
   waas-comuni db migrate

@@ -41,9 +41,7 @@ pub(super) fn run(args: &Expire, globals: &Globals) -> Result<ExitCode, CliError
     let retention = Retention::new(&config.retention, clock.now()).ok_or_else(|| {
         CliError::Usage("payloads are kept for ever: retention.payload_days is not set".to_owned())
     })?;
-    super::require_database(&config)?;
-    let store = super::open(&config)?;
-    store.migrate()?;
+    let store = super::ready(&config)?;
     let mut told = Vec::new();
     for eservice in eservices {
         let id = store.register_eservice(&eservice.name)?;

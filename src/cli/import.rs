@@ -103,8 +103,7 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
         CliError::Usage(format!("the configuration of the ente is wrong: {}", wrong.join(", ")))
     })?;
     // A dry run looks into the loaded tables too: it says what the import would.
-    let store = super::open(&config)?;
-    store.migrate()?;
+    let store = super::prepared(&config)?;
     let rulebook = codes::rulebook(&config, &store)?;
     let mut summary = Summary::default();
     let mut import = |mut destination: Destination<'_>| {

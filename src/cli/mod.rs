@@ -184,6 +184,24 @@ pub(crate) fn open(config: &Config) -> Result<Store, CliError> {
     Ok(store)
 }
 
+/// The database, made and brought up to date where it is not yet: for commands that may come before the service.
+pub(crate) fn prepared(config: &Config) -> Result<Store, CliError> {
+    let store = open(config)?;
+    store.migrate()?;
+    Ok(store)
+}
+
+/// The database, if it is there and its tables are those of this version: for commands that work on what others left.
+pub(crate) fn ready(config: &Config) -> Result<Store, CliError> {
+    require_database(config)?;
+    let store = open(config)?;
+    if store.schema_state()?.pending.is_empty() {
+        return Ok(store);
+    }
+    let message = "the database is not ready for this version: start the service, or `db migrate`";
+    Err(CliError::Failed(message.to_owned()))
+}
+
 /// Refuses to go on where the database would have to be made: a command that looks for what others left would say that
 /// there is nothing, and leave an empty file behind.
 pub(crate) fn require_database(config: &Config) -> Result<(), CliError> {

@@ -27,7 +27,7 @@ pub(super) struct Prune {
 impl Prune {
     pub(super) fn run(&self, globals: &Globals) -> Result<ExitCode, CliError> {
         let config = globals.config()?;
-        let store = super::calls::open(&config)?;
+        let store = super::ready(&config)?;
         let pruning = Pruning::new(&config.call_log, Clock::System.now());
         let logs = if self.dry_run {
             prunable(&store, pruning)?

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use clap::Parser;
 use serde_json::json;
 
-use super::calls::open;
 use super::{CliError, Globals};
 use crate::call_log::seal::checkpoint::{base, suffix};
 use crate::call_log::seal::exported::{self, ExportReadError};
@@ -32,7 +31,7 @@ pub(super) struct Checkpoint {
 impl Checkpoint {
     pub(super) fn run(&self, globals: &Globals) -> Result<ExitCode, CliError> {
         let config = globals.config()?;
-        let store = open(&config)?;
+        let store = super::ready(&config)?;
         let checkpointer = Checkpointer::open(&config, store, Clock::System)?.ok_or_else(|| {
             let message =
                 "the configuration has no call_log.checkpoint_key: `waas-comuni calls keygen` makes one";
@@ -112,7 +111,7 @@ impl Verify {
         }
         let report = if self.offline.export.is_empty() {
             let config = globals.config()?;
-            let store = open(&config)?;
+            let store = super::ready(&config)?;
             let files = [config.call_log.checkpoint_file.as_slice(), &self.offline.checkpoints].concat();
             stored::verify(&store, &files, &self.keys(&config)?, self.eservice.as_deref())?
         } else {
@@ -229,7 +228,7 @@ impl Prove {
     }
 
     fn of_database(&self, config: &Config) -> Result<Result<Proof, ProofError>, CliError> {
-        let store = open(config)?;
+        let store = super::ready(config)?;
         let (log_id, index) = match self.index()? {
             Some((eservice, index)) => {
                 let id = store.find_eservice(eservice)?.ok_or_else(|| {

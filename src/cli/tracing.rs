@@ -122,7 +122,7 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
 fn run_export(args: &Export, globals: &Globals) -> Result<ExitCode, CliError> {
     let config = globals.config()?;
     let names = eservices(&config, args.which.name.as_deref())?;
-    let store = super::calls::open(&config)?;
+    let store = super::ready(&config)?;
     let day = Day::from(args.which.date);
     let now = Clock::System.now();
     let (counted, unknown) = counted(&store, &names, day, now, config.call_log.retention_days)?;
@@ -327,7 +327,7 @@ fn settler(config: &Config, name: Option<&str>) -> Result<Settler, CliError> {
         return Err(CliError::WrongConfig(wrong));
     }
     let holder = format!("command {}", Uuid::new_v4());
-    member::settler(config, section, super::calls::open(config)?, Clock::System, holder)
+    member::settler(config, section, super::ready(config)?, Clock::System, holder)
         .map_err(|error| CliError::Usage(error.to_string()))
 }
 

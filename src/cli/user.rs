@@ -144,11 +144,10 @@ fn ask() -> Result<SecretString, CliError> {
 
 pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> {
     let config = globals.config()?;
-    if !matches!(args.command, Command::Add(_)) {
-        super::require_database(&config)?;
-    }
-    let store = super::open(&config)?;
-    store.migrate()?;
+    let store = match args.command {
+        Command::Add(_) => super::prepared(&config)?,
+        _ => super::ready(&config)?,
+    };
     let now_ms = Clock::System.now_ms();
     match &args.command {
         Command::Add(args) => add(args, &config, &store, now_ms)?,

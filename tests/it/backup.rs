@@ -321,6 +321,8 @@ fn a_damaged_database_gives_no_backup() {
     drop(app);
     let mut connection =
         SqliteConnection::establish(database.url.strip_prefix("sqlite://").unwrap()).unwrap();
+    // The connections of the service may be closing still.
+    connection.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
     connection.batch_execute("UPDATE eservice SET last_ts = 1").unwrap();
     let refused = place.run(&["db", "backup", "--to", "x"]);
     assert_eq!(refused.code, 1, "{refused:?}");

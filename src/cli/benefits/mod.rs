@@ -141,9 +141,7 @@ impl Place {
     fn open(globals: &Globals, eservice: Option<&str>) -> Result<Self, CliError> {
         let config = globals.config()?;
         let eservice = super::select(&config, eservice)?.clone();
-        super::require_database(&config)?;
-        let store = super::open(&config)?;
-        store.migrate()?;
+        let store = super::ready(&config)?;
         let id = store.register_eservice(&eservice.name)?;
         let refused = RefusedInsertions::of(eservice.cancel_refused);
         let registry = Registry::new(store.clone(), Clock::System).with_refused(refused);
