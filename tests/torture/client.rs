@@ -13,7 +13,7 @@ use crate::checker::{Fact, Seen};
 use crate::http::{Answer, Http, Vouchers};
 use crate::random::Random;
 use crate::records::hash;
-use crate::run::{Phase, Stage};
+use crate::run::{EService, Phase, Stage};
 
 /// Pages that are remembered, to be asked again.
 const REMEMBERED: usize = 50;
@@ -29,7 +29,8 @@ struct Page {
 
 pub(crate) struct Client {
     stage: Arc<Stage>,
-    number: usize,
+    eservice: EService,
+    number: u64,
     random: Random,
     http: Http,
     vouchers: Vouchers,
@@ -43,10 +44,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(stage: Arc<Stage>, number: usize) -> Self {
+    pub(crate) fn new(stage: Arc<Stage>, eservice: EService, number: u64) -> Self {
         Self {
+            eservice,
             number,
-            random: Random::new(stage.seed, 100 + u64::try_from(number).unwrap()),
+            random: Random::new(stage.seed, 400 + number),
             http: Http::new(Arc::clone(&stage)),
             vouchers: Vouchers::new(Arc::clone(&stage)),
             stage,
@@ -83,7 +85,7 @@ impl Client {
             thread::sleep(Duration::from_millis(20));
             return None;
         };
-        let request = Request::get(format!("http://{api}/waas/v1/flussi?{query}"))
+        let request = Request::get(format!("http://{api}{}/flussi?{query}", self.eservice.base_path))
             .header("Authorization", self.vouchers.authorization())
             .body(Vec::new())
             .unwrap();
@@ -131,7 +133,7 @@ impl Client {
             }
             self.pages.push(Page { query, body: answer.body, is_full: count == limit });
         }
-        self.stage.tell(Fact::Page { client: self.number, request_id, flows });
+        self.stage.tell(self.eservice, Fact::Page { client: self.number, request_id, flows });
         (limit > 0).then_some(count)
     }
 
@@ -207,14 +209,14 @@ impl Client {
             thread::sleep(Duration::from_millis(20));
             return false;
         };
-        let request = Request::post(format!("http://{api}/waas/v1/esiti"))
+        let request = Request::post(format!("http://{api}{}/esiti", self.eservice.base_path))
             .header("Authorization", self.vouchers.authorization())
             .header("Content-Type", "application/json")
             .body(body.as_bytes().to_vec())
             .unwrap();
         let Some(answer) = self.http.call(request, &[204]) else { return false };
         self.stage.stats.add("outcomes acknowledged", u64::try_from(sent.len()).unwrap());
-        self.stage.tell(Fact::Esiti { request_id: answer.request_id(), sent: sent.to_vec() });
+        self.stage.tell(self.eservice, Fact::Esiti { request_id: answer.request_id(), sent: sent.to_vec() });
         true
     }
 }

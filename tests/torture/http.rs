@@ -81,7 +81,7 @@ impl Http {
     }
 }
 
-/// Vouchers for the one e-service.
+/// Vouchers for every e-service.
 pub(crate) struct Vouchers {
     stage: Arc<Stage>,
     signer: Signer,

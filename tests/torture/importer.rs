@@ -11,10 +11,11 @@ use serde_json::Value;
 use crate::checker::Fact;
 use crate::random::Random;
 use crate::records::{Benefit, csv};
-use crate::run::{Phase, Stage};
+use crate::run::{EService, Phase, Stage};
 
 pub(crate) struct Importer {
     stage: Arc<Stage>,
+    eservice: EService,
     number: u64,
     random: Random,
     files: u64,
@@ -29,12 +30,12 @@ enum Ended {
 }
 
 impl Importer {
-    pub(crate) fn new(stage: Arc<Stage>, number: u64) -> Self {
-        Self { random: Random::new(stage.seed, 300 + number), stage, number, files: 0 }
+    pub(crate) fn new(stage: Arc<Stage>, eservice: EService, number: u64) -> Self {
+        Self { random: Random::new(stage.seed, 300 + number), stage, eservice, number, files: 0 }
     }
 
     pub(crate) fn run(mut self) {
-        while self.stage.may_write() {
+        while self.stage.may_write(self.eservice) {
             self.files += 1;
             // Three transactions, now and then, in the middle of which it can be killed.
             let rows = if self.random.chance(15) { 1_200 } else { self.random.within(1, 80) };
@@ -70,7 +71,7 @@ impl Importer {
                 [Some(own), twin].into_iter().flatten().filter_map(|process| self.finish(process)).collect();
             if ended.iter().any(|ended| matches!(ended, Ended::Complete)) {
                 self.stage.stats.add("imports completed", 1);
-                self.stage.tell(Fact::Imported(benefits.to_vec()));
+                self.stage.tell(self.eservice, Fact::Imported(benefits.to_vec()));
                 return true;
             }
             thread::sleep(Duration::from_millis(20));
@@ -79,7 +80,7 @@ impl Importer {
     }
 
     fn start(&self, file: &str) -> Child {
-        self.stage.program(&["import", file, "--ente", "H501", "--json"]).spawn().unwrap()
+        self.stage.program(&["import", file, "--ente", self.eservice.ente, "--json"]).spawn().unwrap()
     }
 
     /// Waits for the program, or kills it. None: it said what it must not.

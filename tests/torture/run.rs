@@ -40,6 +40,21 @@ pub(crate) enum Database {
     Postgres,
 }
 
+/// One of the e-services that share the processes and the database: each has a feed, a register and clients of its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EService {
+    /// Its place among [`ESERVICES`].
+    pub(crate) index: usize,
+    pub(crate) name: &'static str,
+    pub(crate) base_path: &'static str,
+    pub(crate) ente: &'static str,
+}
+
+pub(crate) const ESERVICES: [EService; 2] = [
+    EService { index: 0, name: "prova", base_path: "/waas/v1", ente: "H501" },
+    EService { index: 1, name: "altra", base_path: "/altra/waas/v1", ente: "A944" },
+];
+
 /// What is to be run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
@@ -74,10 +89,11 @@ pub(crate) struct Stage {
     pub(crate) fleet: Fleet,
     pub(crate) profile: Profile,
     phase: AtomicU8,
-    /// How many flows the slowest client has still to pull.
-    pub(crate) behind: AtomicUsize,
+    /// How many flows the slowest client of each e-service has still to pull.
+    pub(crate) behind: [AtomicUsize; ESERVICES.len()],
     violation: Mutex<Option<String>>,
-    facts: Mutex<Sender<Fact>>,
+    /// To the checker of each e-service.
+    facts: [Mutex<Sender<Fact>>; ESERVICES.len()],
 }
 
 impl Stage {
@@ -95,8 +111,9 @@ impl Stage {
     }
 
     /// Whether to begin to write something more. Waits for clients that are far behind: they are who this is about.
-    pub(crate) fn may_write(&self) -> bool {
-        while self.phase() == Phase::Storm && self.behind.load(Ordering::SeqCst) > FAR_BEHIND {
+    pub(crate) fn may_write(&self, eservice: EService) -> bool {
+        let behind = &self.behind[eservice.index];
+        while self.phase() == Phase::Storm && behind.load(Ordering::SeqCst) > FAR_BEHIND {
             thread::sleep(Duration::from_millis(20));
         }
         self.phase() == Phase::Storm
@@ -112,10 +129,10 @@ impl Stage {
         self.violation.lock().unwrap().clone()
     }
 
-    /// Tells the checker what an actor was told.
-    pub(crate) fn tell(&self, fact: Fact) {
+    /// Tells the checker of the e-service what an actor was told.
+    pub(crate) fn tell(&self, eservice: EService, fact: Fact) {
         // The checker ends before the others only when the run is over.
-        let _ = self.facts.lock().unwrap().send(fact);
+        let _ = self.facts[eservice.index].lock().unwrap().send(fact);
     }
 
     /// The product's own program, about to be started.
@@ -169,7 +186,7 @@ pub(crate) fn run(plan: &Plan) -> Report {
         }
     }
     let profile = configure(folder.path(), &url);
-    let (facts, told) = channel();
+    let (facts, told): (Vec<_>, Vec<_>) = ESERVICES.map(|_| channel()).into_iter().unzip();
     let instances = if plan.database == Database::Sqlite { 1 } else { 4 };
     let stage = Arc::new(Stage {
         folder: folder.path().to_owned(),
@@ -178,13 +195,18 @@ pub(crate) fn run(plan: &Plan) -> Report {
         fleet: Fleet::start(folder.path().to_owned(), instances),
         profile,
         phase: AtomicU8::new(0),
-        behind: AtomicUsize::new(0),
+        behind: ESERVICES.map(|_| AtomicUsize::new(0)),
         violation: Mutex::default(),
-        facts: Mutex::new(facts),
+        facts: facts.into_iter().map(Mutex::new).collect::<Vec<_>>().try_into().unwrap(),
     });
     let begun = Instant::now();
     let chaos = Chaos { stage: Arc::clone(&stage), cluster, proxy, begun, plan: *plan };
-    let cluster = act(&stage, chaos, Checker::new(Arc::clone(&stage), connection, told));
+    let checkers = ESERVICES.into_iter().zip(told);
+    let checkers = checkers.map(|(eservice, told)| {
+        let checker = Checker::new(Arc::clone(&stage), eservice, connection.clone(), told);
+        thread::spawn(move || checker.run())
+    });
+    let cluster = act(&stage, chaos, checkers.collect());
     for row in ["flows published", "pages asked twice", "outcomes acknowledged", "log entries checked"] {
         if stage.stats.get(row) == 0 {
             stage.violated(format!("nothing was shown: {row}: 0"));
@@ -215,23 +237,16 @@ pub(crate) fn run(plan: &Plan) -> Report {
 }
 
 /// Has everybody do their part, until the end. Gives back what the database runs in.
-fn act(stage: &Arc<Stage>, chaos: Chaos, checker: Checker) -> Option<Cluster> {
-    let mut writers = Vec::new();
-    for number in 0..3 {
-        let importer = Importer::new(Arc::clone(stage), number);
+fn act(stage: &Arc<Stage>, chaos: Chaos, checkers: Vec<thread::JoinHandle<()>>) -> Option<Cluster> {
+    let (mut writers, mut clients) = (Vec::new(), Vec::new());
+    for (number, eservice) in (0..).zip([ESERVICES, ESERVICES].concat()) {
+        let importer = Importer::new(Arc::clone(stage), eservice, number);
         writers.push(thread::spawn(move || importer.run()));
-    }
-    for number in 0..3 {
-        let vendor = Vendor::new(Arc::clone(stage), number);
+        let vendor = Vendor::new(Arc::clone(stage), eservice, number);
         writers.push(thread::spawn(move || vendor.run()));
+        let client = Client::new(Arc::clone(stage), eservice, number);
+        clients.push(thread::spawn(move || client.run()));
     }
-    let clients: Vec<_> = (0..3)
-        .map(|number| {
-            let client = Client::new(Arc::clone(stage), number);
-            thread::spawn(move || client.run())
-        })
-        .collect();
-    let checker = thread::spawn(move || checker.run());
     let chaos = chaos::spawn(chaos);
 
     let chaos = chaos.join().unwrap();
@@ -241,8 +256,11 @@ fn act(stage: &Arc<Stage>, chaos: Chaos, checker: Checker) -> Option<Cluster> {
     finish(stage, clients, "a client");
     if stage.phase() < Phase::Over {
         // Who comes last, and asks from the beginning, sees what everybody saw.
-        let last = Client::new(Arc::clone(stage), 3);
-        finish(stage, vec![thread::spawn(move || last.run())], "the last client");
+        let last = ESERVICES.map(|eservice| {
+            let last = Client::new(Arc::clone(stage), eservice, 100);
+            thread::spawn(move || last.run())
+        });
+        finish(stage, last.into(), "the last client");
         // What an auditor would do.
         for arguments in [["calls", "checkpoint"], ["calls", "verify"]] {
             let output = stage.program(&arguments).output().unwrap();
@@ -252,8 +270,10 @@ fn act(stage: &Arc<Stage>, chaos: Chaos, checker: Checker) -> Option<Cluster> {
         }
     }
     stage.enter(Phase::Over);
-    if checker.join().is_err() {
-        stage.violated("the checker panicked");
+    for checker in checkers {
+        if checker.join().is_err() {
+            stage.violated("a checker panicked");
+        }
     }
     chaos.cluster
 }
@@ -287,15 +307,21 @@ fn configure(folder: &Path, url: &str) -> Profile {
     // The longest that a voucher may live: the clocks that judge it are hours apart.
     profile.expires_in = 86_400;
     issuer::keygen(&folder.join("keys"), &profile).unwrap();
-    let config = format!(
+    let mut config = format!(
         "[database]\nurl = {url:?}\n[api]\nbind = \"127.0.0.1:0\"\n[back_office]\nbind = \"127.0.0.1:0\"\n\
-         [call_log]\ncheckpoint_key = \"keys/checkpoint.pem\"\ncheckpoint_minutes = 1\n\
-         [[eservice]]\nname = \"prova\"\nbase_path = \"/waas/v1\"\nenvironment = \"locale\"\n\
-         issuer = \"locale.example.it\"\njwks_url = \"file:keys/jwks.json\"\naudience = [\"SIUSS\"]\n\
-         daily_calls_per_consumer = 1000000000\ndaily_calls_total = 1000000000\n\
-         [[eservice.ente]]\ncodice = \"H501\"\ndenominazione = \"Comune di Roma\"\nsede = \"H501\"\n\
-         cf_operatore = \"RSSMRA80A01H501U\"\n"
+         [call_log]\ncheckpoint_key = \"keys/checkpoint.pem\"\ncheckpoint_minutes = 1\n"
     );
+    for EService { name, base_path, ente, .. } in ESERVICES {
+        write!(
+            config,
+            "[[eservice]]\nname = {name:?}\nbase_path = {base_path:?}\nenvironment = \"locale\"\n\
+             issuer = \"locale.example.it\"\njwks_url = \"file:keys/jwks.json\"\naudience = [\"SIUSS\"]\n\
+             daily_calls_per_consumer = 1000000000\ndaily_calls_total = 1000000000\n\
+             [[eservice.ente]]\ncodice = {ente:?}\ndenominazione = \"Comune di Roma\"\nsede = \"H501\"\n\
+             cf_operatore = \"RSSMRA80A01H501U\"\n"
+        )
+        .unwrap();
+    }
     fs::write(folder.join("waas-comuni.toml"), config).unwrap();
     let output = program(folder, &["calls", "keygen", "keys/checkpoint.pem"]).output().unwrap();
     assert!(output.status.success(), "{output:?}");

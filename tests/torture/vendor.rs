@@ -11,10 +11,11 @@ use crate::checker::Fact;
 use crate::http::{Answer, Http};
 use crate::random::Random;
 use crate::records::Benefit;
-use crate::run::{Phase, Stage};
+use crate::run::{EService, Phase, Stage};
 
 pub(crate) struct Vendor {
     stage: Arc<Stage>,
+    eservice: EService,
     number: u64,
     random: Random,
     http: Http,
@@ -27,14 +28,16 @@ pub(crate) struct Vendor {
 
 impl Vendor {
     /// With a key of its own, made as an operator makes it.
-    pub(crate) fn new(stage: Arc<Stage>, number: u64) -> Self {
-        let output = stage.program(&["apikey", "add", &format!("gestionale-{number}")]).output().unwrap();
+    pub(crate) fn new(stage: Arc<Stage>, eservice: EService, number: u64) -> Self {
+        let name = format!("gestionale-{number}");
+        let output = stage.program(&["apikey", "add", &name, "--eservice", eservice.name]).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         let key = String::from_utf8(output.stdout).unwrap().trim().to_owned();
         Self {
             random: Random::new(stage.seed, 200 + number),
             http: Http::new(Arc::clone(&stage)),
             stage,
+            eservice,
             number,
             key,
             requests: 0,
@@ -44,7 +47,7 @@ impl Vendor {
     }
 
     pub(crate) fn run(mut self) {
-        while self.stage.may_write() {
+        while self.stage.may_write(self.eservice) {
             match self.random.within(1, 10) {
                 1..=4 => self.register(),
                 _ if self.held.is_empty() => self.register(),
@@ -123,8 +126,10 @@ impl Vendor {
                 self.stage.stats.add("requests of vendors repeated", 1);
                 continue;
             };
-            self.stage
-                .tell(Fact::Published { request_id: answer.request_id(), flows: flows(&answer.json()) });
+            self.stage.tell(
+                self.eservice,
+                Fact::Published { request_id: answer.request_id(), flows: flows(&answer.json()) },
+            );
             match first {
                 Some(first) if first.body != answer.body => {
                     self.stage.violated(format!(

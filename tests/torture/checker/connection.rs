@@ -11,6 +11,7 @@ use diesel::sqlite::Sqlite;
 use zstd::bulk::Decompressor;
 
 /// Where the database is.
+#[derive(Clone)]
 pub(crate) enum Connection {
     Sqlite(PathBuf),
     Postgres(String),

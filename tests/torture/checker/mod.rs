@@ -21,7 +21,7 @@ use log::Log;
 pub(crate) use connection::Connection;
 
 use crate::records::Benefit;
-use crate::run::{Phase, Stage};
+use crate::run::{EService, Phase, Stage};
 
 /// How long between two looks.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -40,7 +40,7 @@ pub(crate) struct Seen {
 /// What an actor was told.
 pub(crate) enum Fact {
     /// A client was given a page.
-    Page { client: usize, request_id: String, flows: Vec<Seen> },
+    Page { client: u64, request_id: String, flows: Vec<Seen> },
     /// Outcomes were acknowledged: of which flow, under which number.
     Esiti { request_id: String, sent: Vec<[String; 2]> },
     /// A vendor was told of these flows.
@@ -64,25 +64,33 @@ impl From<String> for Trouble {
 pub(crate) struct Checker {
     stage: Arc<Stage>,
     connection: Connection,
+    eservice: EService,
     facts: Receiver<Fact>,
     open: Option<Open>,
-    eservice: i64,
+    /// The number of the e-service in the database.
+    id: i64,
     pending: Vec<Fact>,
     feed: Feed,
     log: Log,
     /// Up to where each client has come in the feed.
-    positions: HashMap<usize, usize>,
+    positions: HashMap<u64, usize>,
     looks: u64,
 }
 
 impl Checker {
-    pub(crate) fn new(stage: Arc<Stage>, connection: Connection, facts: Receiver<Fact>) -> Self {
+    pub(crate) fn new(
+        stage: Arc<Stage>,
+        eservice: EService,
+        connection: Connection,
+        facts: Receiver<Fact>,
+    ) -> Self {
         Self {
             stage,
             connection,
+            eservice,
             facts,
             open: None,
-            eservice: 0,
+            id: 0,
             pending: Vec::new(),
             feed: Feed::default(),
             log: Log::default(),
@@ -118,17 +126,18 @@ impl Checker {
             Some(open) => open,
             None => self.connection.open()?,
         };
-        if self.eservice == 0 {
-            self.eservice = open.number("SELECT id AS number FROM eservice WHERE name = 'prova'")?;
+        if self.id == 0 {
+            let name = self.eservice.name;
+            self.id = open.number(&format!("SELECT id AS number FROM eservice WHERE name = '{name}'"))?;
         }
-        self.feed.look(&mut open, self.eservice, self.looks.is_multiple_of(10))?;
-        self.log.look(&mut open, self.eservice)?;
+        self.feed.look(&mut open, self.id, self.looks.is_multiple_of(10))?;
+        self.log.look(&mut open, self.id)?;
         self.look_for_esiti(&mut open)?;
         for fact in std::mem::take(&mut self.pending) {
             self.verify(&fact).map_err(Trouble::Violation)?;
         }
         let slowest = self.positions.values().min().copied().unwrap_or_default();
-        self.stage.behind.store(self.feed.len() - slowest, Ordering::SeqCst);
+        self.stage.behind[self.eservice.index].store(self.feed.len() - slowest, Ordering::SeqCst);
         self.open = Some(open);
         self.looks += 1;
         self.stage.stats.add("looks of the checker", 1);
@@ -146,7 +155,7 @@ impl Checker {
             let names: Vec<_> = chunk.iter().map(|[id_flusso, _]| format!("'{id_flusso}'")).collect();
             let stored: Vec<Word> = open.load(&format!(
                 "SELECT id_acquisizione_siuss AS word FROM esito WHERE eservice_id = {} AND id_flusso IN ({})",
-                self.eservice,
+                self.id,
                 names.join(", ")
             ))?;
             for [id_flusso, number] in chunk {
@@ -183,12 +192,12 @@ impl Checker {
     /// The last look: everything, and everybody at the end of it.
     fn look_at_all(&mut self) -> Result<(), Trouble> {
         let mut open = self.connection.open()?;
-        self.feed.compare(&mut open, self.eservice)?;
-        self.log.compare(&mut open, self.eservice)?;
+        self.feed.compare(&mut open, self.id)?;
+        self.log.compare(&mut open, self.id)?;
         let twice = format!(
             "SELECT count(*) AS number FROM (SELECT id_acquisizione_siuss FROM esito WHERE eservice_id = {} GROUP BY \
              id_acquisizione_siuss HAVING count(*) > 1) AS twice",
-            self.eservice
+            self.id
         );
         if open.number(&twice)? > 0 {
             return Err(Trouble::Violation("an outcome is stored twice".to_owned()));
@@ -199,7 +208,9 @@ impl Checker {
         let stats = &self.stage.stats;
         stats.add("flows published", u64::try_from(self.feed.len()).unwrap());
         stats.add("log entries checked", self.log.len());
-        let checkpoints = open.number("SELECT count(*) AS number FROM call_checkpoint")?;
+        let checkpoints =
+            format!("SELECT count(*) AS number FROM call_checkpoint WHERE log_id = {}", self.id);
+        let checkpoints = open.number(&checkpoints)?;
         self.stage.stats.add("checkpoints signed", u64::try_from(checkpoints).unwrap());
         for (client, position) in &self.positions {
             if *position != self.feed.len() {
