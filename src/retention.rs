@@ -1,7 +1,7 @@
 //! Dropping what was kept long enough: payloads, and entries of the call log; once a day in a service that runs.
 //!
-//! Which entries go is the call log's matter, which payloads the registry's; here the latter is done for each e-service, and noted in its log: how many, and
-//! accepted before when. No person is named.
+//! Which entries go is the call log's matter, which payloads the registry's; here the latter is done for each
+//! e-service, and noted in its log: how many, and accepted before when. No person is named.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -72,8 +72,8 @@ pub fn voucher(input: &[u8]) {
     opens(input);
 }
 
-/// Whether a call is let in. Each line is a header, `A` an `Authorization`, `D` a `DPoP`, `E` evidence, or `Q` the query. What is let in
-/// carries text that the issuer signed: signing it again gives the same.
+/// Whether a call is let in. Each line is a header, `A` an `Authorization`, `D` a `DPoP`, `E` evidence, or `Q` the
+/// query. What is let in carries text that the issuer signed: signing it again gives the same.
 pub fn opens(input: &[u8]) -> bool {
     let lines = |mark: u8| -> Vec<&[u8]> {
         input.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(&[mark])).collect()

@@ -2,8 +2,8 @@
 //! is shed with 503 and `Retry-After` before anything is spent on it, so that a storm slows nobody who is let in.
 //!
 //! Both the length of the queue and the time in it are bounded: the one bounds memory and what a fast database makes
-//! callers wait, the other what a slow one does. A shed call leaves no entry of its own in the log of calls, and one entry says for each e-service and minute how many
-//! there were: a flood of calls is no flood of entries.
+//! callers wait, the other what a slow one does. A shed call leaves no entry of its own in the log of calls, and one
+//! entry says for each e-service and minute how many there were: a flood of calls is no flood of entries.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -4,7 +4,8 @@
 //! [`Appender`] makes it durable before the answer leaves, numbers it without gaps, and counts the call against the
 //! daily thresholds in the same transaction. The entries of a log are the leaves of a Merkle [`tree`], so that nobody,
 //! not even the database's owner, changes or drops one unnoticed. [`progress`] says how far the pulls have come,
-//! [`pulls`] which calls disclosed a flow, [`disclosed`] which flows a call disclosed, [`search`] finds entries again, [`export`] writes them out.
+//! [`pulls`] which calls disclosed a flow, [`disclosed`] which flows a call disclosed, [`search`] finds entries again,
+//! [`export`] writes them out.
 //!
 //! Not here: deciding what is answered. An entry never holds a payload or a token that could be used again.
 

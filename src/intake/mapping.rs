@@ -1,7 +1,7 @@
 //! Which field a column of another name contains.
 //!
-//! In a file: TOML, one line for each column: `"Cod. fiscale" = "CodiceFiscale"`. The right side is the name of an attribute or
-//! its BX id; an empty one says to ignore the column.
+//! In a file: TOML, one line for each column: `"Cod. fiscale" = "CodiceFiscale"`. The right side is the name of an
+//! attribute or its BX id; an empty one says to ignore the column.
 
 use std::collections::BTreeMap;
 use std::path::Path;

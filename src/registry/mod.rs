@@ -272,11 +272,6 @@ impl Registry {
         self.store.read(gap::gaps)
     }
 
-    /// [`Registry::gaps`], for async code.
-    pub async fn gaps_async(&self) -> Result<Vec<(String, Gap)>, StoreError> {
-        self.store.read_async(gap::gaps).await
-    }
-
     /// Stores the outcomes of one request, all or none, each once however often it comes. Blocks.
     pub fn record_esiti(
         &self,

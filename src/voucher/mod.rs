@@ -11,10 +11,10 @@
 //! | [`issuer`] | a local issuer, for tests and demonstrations |
 //! | [`forge`] | what such an issuer is asked for beyond honest vouchers: other algorithms, proofs, evidence |
 //!
-//! Of the private ones, `credentials` finds the token in what came with the call, `token` reads the compact form strictly, `rules` is the ordered list of what header and claims
-//! must satisfy, and `signature` turns JWKs into verifiers: there josekit verifies signatures, with the algorithm
-//! pinned, and nothing else. Nothing here knows HTTP types or what a verified caller may ask, and the database holds
-//! nothing of it but the last good keys.
+//! Of the private ones, `credentials` finds the token in what came with the call, `token` reads the compact form
+//! strictly, `rules` is the ordered list of what header and claims must satisfy, and `signature` turns JWKs into
+//! verifiers: there josekit verifies signatures, with the algorithm pinned, and nothing else. Nothing here knows HTTP
+//! types or what a verified caller may ask, and the database holds nothing of it but the last good keys.
 
 pub mod claims;
 mod credentials;

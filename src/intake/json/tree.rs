@@ -8,8 +8,8 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 /// How deep a value may be: that of a record in an array is seven.
 const DEEPEST: u8 = 16;
 
-/// Under this name `serde_json` hands over a number that is no 64-bit integer, with its digits. An object that has a member of this name is read
-/// as a number too, which is then judged as any other value.
+/// Under this name `serde_json` hands over a number that is no 64-bit integer, with its digits. An object that has a
+/// member of this name is read as a number too, which is then judged as any other value.
 const NUMBER: &str = "$serde_json::private::Number";
 
 /// A JSON value.

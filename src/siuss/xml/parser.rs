@@ -1,7 +1,7 @@
 //! From bytes to elements: well-formedness, namespaces, and the bounds on what a document may cost.
 //!
-//! quick-xml finds the marks; what it lets pass and XML 1.0 does not is refused by `well_formed`. A DOCTYPE and every entity beyond the five of XML are refused, so that nothing can be
-//! expanded or fetched.
+//! quick-xml finds the marks; what it lets pass and XML 1.0 does not is refused by `well_formed`. A DOCTYPE and every
+//! entity beyond the five of XML are refused, so that nothing can be expanded or fetched.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead};
