@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`siuss`] | the language of the flows: typed records, rules, XML. Pure |
 //! | [`clock`], [`config`], [`current`], [`telemetry`] | time, settings, what is in force of them, logs |
-//! | [`payload`], `json` | what is stored of a flow's XML; JSON that says nothing twice |
+//! | [`payload`], `json`, `spreadsheet` | what is stored of a flow's XML; JSON that says nothing twice; cells that are no formula |
 //! | [`store`] | the two databases behind one door |
 //! | [`intake`] | reads what people have into records, and reports what it refuses |
 //! | [`voucher`] | who is calling |
@@ -48,6 +48,7 @@ pub mod pdnd;
 pub mod registry;
 pub mod retention;
 pub mod siuss;
+mod spreadsheet;
 pub mod staff;
 pub mod store;
 pub mod telemetry;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::leaf::{LATER, Leaf};
 use super::prune;
 use super::search::{Filter, Found, search};
+use crate::spreadsheet;
 use crate::store::{Store, StoreError};
 
 /// How many entries are read at a time.
@@ -130,13 +131,10 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// A value as a cell. A spreadsheet takes text that begins like a formula for one, and would run what a caller wrote
-/// into its query.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{text}"),
-        Value::String(text) => text.clone(),
+        Value::String(text) => spreadsheet::cell(text),
         other => other.to_string(),
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::siuss::notice::{Notice, Severity};
+use crate::spreadsheet;
 
 use super::Taken;
 
@@ -162,7 +163,7 @@ impl<W: Write> Report<W> {
                     entry.protocollo_domanda.unwrap_or_default(),
                     entry.id_beneficiario.unwrap_or_default(),
                 ];
-                out.write_record(cells.map(spreadsheet_safe)).map_err(io::Error::from)
+                out.write_record(cells.map(spreadsheet::cell)).map_err(io::Error::from)
             }
             Self::Json { out, begun } => {
                 out.write_all(if std::mem::replace(begun, true) { b",\n" } else { b"[\n" })?;
@@ -189,9 +190,4 @@ impl<W: Write> Report<W> {
             }
         }
     }
-}
-
-/// A cell that a spreadsheet takes for text, never for a formula: it would run what somebody else wrote.
-pub(crate) fn spreadsheet_safe(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
 }

@@ -15,8 +15,8 @@ use crate::console::pages::Answer;
 use crate::console::refusal::Refusal;
 use crate::console::visit::Visit;
 use crate::console::{rimedi, text};
-use crate::intake::report::spreadsheet_safe;
 use crate::registry::{EsitoPlace, Received, ReceivedFilter, Refused, RefusedFilter, Registry, Which};
+use crate::spreadsheet;
 use crate::store::{EserviceId, StoreError};
 
 /// Outcomes that are read at once.
@@ -102,7 +102,7 @@ fn received_row(esito: Received) -> Vec<String> {
 fn written<T: AsRef<str>>(rows: &[Vec<T>]) -> io::Result<Bytes> {
     let mut out = csv::WriterBuilder::new().delimiter(b';').from_writer(Vec::new());
     for row in rows {
-        out.write_record(row.iter().map(|cell| spreadsheet_safe(cell.as_ref())))?;
+        out.write_record(row.iter().map(|cell| spreadsheet::cell(cell.as_ref())))?;
     }
     Ok(out.into_inner().map_err(csv::IntoInnerError::into_error)?.into())
 }
