@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Seek};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::thread;
 
 use serde::Serialize;
 
 use crate::intake::report::{Entry, Report};
 use crate::intake::{self, Format, Label, Options, Taken};
+use crate::registry::meanwhile::meanwhile;
 use crate::registry::{Forecast, Registry, Verdict};
 use crate::siuss::described::Described;
 use crate::siuss::notice::Notice;
@@ -23,7 +23,7 @@ use crate::store::{EserviceId, StoreError};
 
 /// Source records that share one transaction of a server: the more, the less is waited for its commits, while nobody
 /// but who publishes into the same feed waits.
-const SERVER_BATCH: usize = 2000;
+const SERVER_BATCH: usize = 4000;
 
 /// Source records that share one transaction of a file, where every other writer waits for its end.
 const FILE_BATCH: usize = 1000;
@@ -124,20 +124,8 @@ impl Destination<'_> {
         following: u32,
         work: impl FnOnce() -> T,
     ) -> (Result<Vec<Verdict>, StoreError>, T) {
-        if !self.is_on_server() {
-            return (self.publish(records, following), work());
-        }
-        thread::scope(|scope| {
-            let builder = thread::Builder::new().name("publish".to_owned());
-            let publishing = builder.spawn_scoped(scope, || self.publish(records, following));
-            let done = work();
-            let published = match publishing {
-                Ok(publishing) => publishing.join(),
-                Err(error) => Ok(Err(StoreError::Unavailable(error.to_string()))),
-            };
-            let interrupted = |_| Err(StoreError::Unavailable("the work was interrupted".to_owned()));
-            (published.unwrap_or_else(interrupted), done)
-        })
+        let apart = self.is_on_server();
+        meanwhile(apart, || self.publish(records, following), work)
     }
 
     fn publish(&mut self, records: &[Described], following: u32) -> Result<Vec<Verdict>, StoreError> {

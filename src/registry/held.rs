@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use diesel::connection::DefaultLoadingMode;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
@@ -103,7 +102,7 @@ pub(super) fn held<'a>(
             let mut rows = Vec::new();
             for key in keys {
                 // Without a LIMIT: SQLite would plan the statement anew each time that its parameter is bound.
-                let mut found = prestazione::table
+                let found = prestazione::table
                     .filter(prestazione::eservice_id.eq(eservice.get()))
                     .filter(prestazione::codice_ente.eq(codice))
                     .filter(prestazione::person.eq(key.person))
@@ -116,8 +115,9 @@ pub(super) fn held<'a>(
                         prestazione::flusso_ts,
                         prestazione::eliminato_ms,
                     ))
-                    .load_iter::<Row, DefaultLoadingMode>(inner)?;
-                rows.extend(found.next().transpose()?);
+                    .get_result::<Row>(inner)
+                    .optional()?;
+                rows.extend(found);
             }
             rows
         }

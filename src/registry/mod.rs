@@ -6,6 +6,7 @@
 
 mod cancellation;
 pub(crate) mod change;
+mod documents;
 mod esiti;
 mod feed;
 mod figures;
@@ -13,6 +14,7 @@ mod forecast;
 pub(crate) mod gap;
 mod held;
 mod history;
+pub(crate) mod meanwhile;
 mod notices;
 mod plan;
 pub(crate) mod preview;

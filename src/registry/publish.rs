@@ -6,20 +6,22 @@ use std::num::NonZeroU32;
 use diesel::prelude::*;
 use jiff::Timestamp;
 
+use super::documents::{self, Packed};
 use super::forecast::Forecast;
 use super::held::{self, Key};
+use super::meanwhile::meanwhile;
 use super::plan::{Content, Flow, Outcome, Plan, PlannedFlow, Stato};
 use super::preview::Foreseen;
 use super::riepilogo::{self, Part};
 use super::rows::{ACTIVE, FlussoRow, PrestazioneRow, WITHDRAWN, insert_all};
-use super::{Feed, Published, Verdict, cancellation, gap, tipo_number};
-use crate::payload::{self, Packed};
+use super::{Feed, Published, Verdict, gap, tipo_number};
 use crate::siuss::described::Fingerprint;
-use crate::siuss::record::{EnteErogatore, NomeFlusso, TipoFlusso};
-use crate::siuss::values::Value;
-use crate::siuss::xml;
+use crate::siuss::record::{EnteErogatore, TipoFlusso};
 use crate::store::schema::{ente, flusso, prestazione, progressivo};
 use crate::store::{AnyConnection, Day, EserviceId, StoreError, each_backend, sequencer};
+
+/// Flows of a batch from which on a thread of its own is worth its start.
+const MANY: usize = 64;
 
 /// Publishes what `decide` plans on top of the benefits with these keys.
 pub(super) fn publish<'a>(
@@ -38,15 +40,29 @@ pub(super) fn publish<'a>(
     let now = clock.now();
     let names = names(connection, eservice, erogatore, now, &plan.flows)?;
     let ente_id = ente_id(connection, eservice, erogatore)?;
-    let written = write(connection, eservice, erogatore, ente_id, &plan, &names)?;
+    let sent = documents::sent(connection, eservice, &plan.flows)?;
     // What INPS refused is withdrawn without a flow.
     let timestamps: Vec<i64> = match u32::try_from(plan.flows.len()).ok().and_then(NonZeroU32::new) {
         Some(count) => sequence.reserve(connection, count, following, now.as_millisecond())?.collect(),
         None => Vec::new(),
     };
-    riepilogo::published(connection, eservice, erogatore.codice.as_str(), &plan, &timestamps)?;
-    let ids = insert(connection, eservice, erogatore, &plan, &written, &timestamps, now.as_millisecond())?;
-    published(outcomes, &plan, &names, &ids)
+    let plan = &plan;
+    let ids = ids(plan, &timestamps);
+    let (flows, done) = meanwhile(
+        matches!(connection, AnyConnection::Postgres(_)) && names.len() >= MANY,
+        || {
+            let written = documents::write(plan, &sent, erogatore, ente_id, &names)?;
+            Ok(written.into_iter().map(Packed::from).collect::<Vec<_>>())
+        },
+        || {
+            riepilogo::published(connection, eservice, erogatore.codice.as_str(), plan, &timestamps)?;
+            write_benefits(connection, eservice, erogatore, plan, &ids, &timestamps, now.as_millisecond())
+        },
+    );
+    let flows = flows?;
+    done?;
+    write_flows(connection, eservice, plan, &ids, &flows, &timestamps)?;
+    published(outcomes, plan, &names, &ids)
 }
 
 /// What [`publish`] would give, which writes nothing here: flows are called by their places in the plan. What `earlier`
@@ -82,7 +98,8 @@ pub(super) fn draft<'a>(
     let mut plan = Plan::new(held::held(connection, eservice, erogatore, keys, refused)?);
     let outcomes = decide(&mut plan);
     let names: Vec<String> = (1..=plan.flows.len()).map(|place| place.to_string()).collect();
-    let written = write(connection, eservice, erogatore, NO_ENTE, &plan, &names)?;
+    let sent = documents::sent(connection, eservice, &plan.flows)?;
+    let written = documents::write(&plan, &sent, erogatore, NO_ENTE, &names)?;
     let flows = plan.flows.iter().zip(written).map(|(flow, written)| Foreseen {
         cancels: matches!(flow.content, Content::Cancellation(_)),
         xml: written.xml,
@@ -120,7 +137,7 @@ fn published(
         .collect()
 }
 
-fn inconsistent() -> StoreError {
+pub(super) fn inconsistent() -> StoreError {
     StoreError::Unreadable("a benefit whose flow is not in the feed".to_owned())
 }
 
@@ -182,89 +199,6 @@ fn names(
         .collect())
 }
 
-/// A flow that is ready but for its timestamp.
-#[derive(Clone)]
-struct Written {
-    name: String,
-    ente_id: i64,
-    xml: Vec<u8>,
-}
-
-/// The bytes of each flow of `plan`.
-fn write(
-    connection: &mut AnyConnection,
-    eservice: EserviceId,
-    erogatore: &EnteErogatore,
-    ente_id: i64,
-    plan: &Plan<'_>,
-    names: &[String],
-) -> Result<Vec<Written>, StoreError> {
-    let sent = sent(connection, eservice, &plan.flows)?;
-    let mut written: Vec<Written> = Vec::with_capacity(names.len());
-    for (flow, name) in plan.flows.iter().zip(names) {
-        let earlier = |flow: &Flow| match flow {
-            Flow::Sent(ts) => sent.get(ts),
-            Flow::Planned(place) => written.get(*place),
-        };
-        let one = match &flow.content {
-            Content::Insertion(record) => insertion(record.text(), ente_id, erogatore, name)?,
-            Content::Repetition(of) => {
-                let of = earlier(of).ok_or_else(inconsistent)?;
-                let record = xml::read(&of.xml).map_err(|_| unreadable(&of.name))?.record;
-                insertion(&record.content(), ente_id, erogatore, name)?
-            }
-            Content::Cancellation(of) => {
-                let of = earlier(of).ok_or_else(inconsistent)?;
-                let xml = cancellation::cancellation(&of.xml, &of.name, name)?;
-                Written { name: name.clone(), ente_id: of.ente_id, xml }
-            }
-        };
-        written.push(one);
-    }
-    Ok(written)
-}
-
-/// The flow that inserts what a record says, which the ente transmits as it is configured now.
-fn insertion(
-    content: &str,
-    ente_id: i64,
-    erogatore: &EnteErogatore,
-    name: &str,
-) -> Result<Written, StoreError> {
-    let flusso = NomeFlusso::read(name).ok_or_else(|| {
-        StoreError::Unreadable(format!("an ente whose code is too long to name a flow: {name}"))
-    })?;
-    Ok(Written { name: name.to_owned(), ente_id, xml: xml::write_around(content, &flusso, erogatore) })
-}
-
-fn unreadable(name: &str) -> StoreError {
-    StoreError::Unreadable(format!("the flow {name} cannot be read again"))
-}
-
-/// The flows in the feed that `flows` cancel or repeat, by timestamp.
-fn sent(
-    connection: &mut AnyConnection,
-    eservice: EserviceId,
-    flows: &[PlannedFlow<'_>],
-) -> Result<HashMap<i64, Written>, StoreError> {
-    let timestamps: Vec<i64> = flows
-        .iter()
-        .filter_map(|flow| match flow.content {
-            Content::Cancellation(Flow::Sent(ts)) | Content::Repetition(Flow::Sent(ts)) => Some(ts),
-            _ => None,
-        })
-        .collect();
-    let mut sent = HashMap::with_capacity(timestamps.len());
-    for ts in timestamps {
-        let (name, ente_id, format, bytes): (String, i64, i16, Vec<u8>) = flusso::table
-            .find((eservice.get(), ts))
-            .select((flusso::id_flusso, flusso::ente_id, flusso::payload_format, flusso::payload))
-            .first(connection)?;
-        sent.insert(ts, Written { name, ente_id, xml: payload::unpack(format, bytes)? });
-    }
-    Ok(sent)
-}
-
 impl Flow {
     /// Its timestamp, when the plan's flows have these.
     fn timestamp(self, timestamps: &[i64]) -> Option<i64> {
@@ -297,43 +231,26 @@ fn ente_id(
     }
 }
 
-/// Writes the flows, and the benefits as they leave them. Returns the ids of the benefits that have flows.
-fn insert(
+/// The ids of the benefits that have flows. One that was not held is named after its first flow.
+fn ids(plan: &Plan<'_>, timestamps: &[i64]) -> HashMap<Fingerprint, i64> {
+    let mut ids: HashMap<Fingerprint, i64> = HashMap::with_capacity(plan.flows.len());
+    for (flow, ts) in plan.flows.iter().zip(timestamps) {
+        let held = plan.benefits.get(&flow.identity).and_then(|benefit| benefit.id);
+        ids.entry(flow.identity).or_insert(held.unwrap_or(*ts));
+    }
+    ids
+}
+
+/// Writes the benefits as the plan leaves them.
+fn write_benefits(
     connection: &mut AnyConnection,
     eservice: EserviceId,
     erogatore: &EnteErogatore,
     plan: &Plan<'_>,
-    written: &[Written],
+    ids: &HashMap<Fingerprint, i64>,
     timestamps: &[i64],
     now_ms: i64,
-) -> Result<HashMap<Fingerprint, i64>, StoreError> {
-    // A benefit that was not held is named after its first flow.
-    let mut ids: HashMap<Fingerprint, i64> = HashMap::with_capacity(plan.flows.len());
-    let mut flows = Vec::with_capacity(plan.flows.len());
-    let packed: Vec<Packed<'_>> = written.iter().map(|written| payload::pack(&written.xml)).collect();
-    for (((flow, written), packed), ts) in plan.flows.iter().zip(written).zip(&packed).zip(timestamps) {
-        let held = plan.benefits.get(&flow.identity).and_then(|benefit| benefit.id);
-        flows.push(FlussoRow {
-            eservice_id: eservice.get(),
-            ts: *ts,
-            id_flusso: &written.name,
-            ente_id: written.ente_id,
-            tipo: tipo_number(flow.tipo),
-            operazione: match (flow.tipo, &flow.content) {
-                (TipoFlusso::Sinba, _) => None,
-                (TipoFlusso::PsPsaSina, Content::Insertion(..) | Content::Repetition(_)) => Some("I"),
-                (TipoFlusso::PsPsaSina, Content::Cancellation(_)) => Some("C"),
-            },
-            prestazione_id: *ids.entry(flow.identity).or_insert(held.unwrap_or(*ts)),
-            payload_format: packed.format,
-            payload: &packed.bytes,
-            annulla_ts: match flow.content {
-                Content::Cancellation(of) => Some(of.timestamp(timestamps).ok_or_else(inconsistent)?),
-                Content::Insertion(..) | Content::Repetition(_) => None,
-            },
-        });
-    }
-    insert_all!(connection, flusso::table, &flows)?;
+) -> Result<(), StoreError> {
     let mut benefits = Vec::new();
     for (identity, benefit) in plan.benefits.iter().filter(|(_, benefit)| benefit.changed) {
         let flusso_ts = benefit.in_force.timestamp(timestamps).ok_or_else(inconsistent)?;
@@ -377,5 +294,40 @@ fn insert(
     // In the order of the key: a tree is built faster at its end than all over.
     benefits.sort_unstable_by_key(|row| row.id);
     insert_all!(connection, prestazione::table, &benefits)?;
-    Ok(ids)
+    Ok(())
+}
+
+/// Writes the flows.
+fn write_flows(
+    connection: &mut AnyConnection,
+    eservice: EserviceId,
+    plan: &Plan<'_>,
+    ids: &HashMap<Fingerprint, i64>,
+    packed: &[Packed],
+    timestamps: &[i64],
+) -> Result<(), StoreError> {
+    let mut flows = Vec::with_capacity(packed.len());
+    for ((flow, packed), ts) in plan.flows.iter().zip(packed).zip(timestamps) {
+        flows.push(FlussoRow {
+            eservice_id: eservice.get(),
+            ts: *ts,
+            id_flusso: &packed.name,
+            ente_id: packed.ente_id,
+            tipo: tipo_number(flow.tipo),
+            operazione: match (flow.tipo, &flow.content) {
+                (TipoFlusso::Sinba, _) => None,
+                (TipoFlusso::PsPsaSina, Content::Insertion(..) | Content::Repetition(_)) => Some("I"),
+                (TipoFlusso::PsPsaSina, Content::Cancellation(_)) => Some("C"),
+            },
+            prestazione_id: *ids.get(&flow.identity).ok_or_else(inconsistent)?,
+            payload_format: packed.format,
+            payload: &packed.payload,
+            annulla_ts: match flow.content {
+                Content::Cancellation(of) => Some(of.timestamp(timestamps).ok_or_else(inconsistent)?),
+                Content::Insertion(..) | Content::Repetition(_) => None,
+            },
+        });
+    }
+    insert_all!(connection, flusso::table, &flows)?;
+    Ok(())
 }

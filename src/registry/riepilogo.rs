@@ -264,7 +264,7 @@ fn replace(
     let benefit = prestazione::table.find((eservice.get(), id));
     let (codice, primo_mese, mesi, importo): Row = benefit
         .select((prestazione::codice, prestazione::primo_mese, prestazione::mesi, prestazione::importo))
-        .first(connection)?;
+        .get_result(connection)?;
     diesel::update(benefit)
         .set((
             // One that is withdrawn adds nothing, and is still looked for by its code.

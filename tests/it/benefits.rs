@@ -95,7 +95,7 @@ on_both_databases! {
     }
 
     fn an_import_that_is_killed_and_begun_again_loses_and_repeats_nothing(database) {
-        const RECORDS: usize = 8000;
+        const RECORDS: usize = 16_000;
         let place = Place::new(database);
         let records: Vec<Value> = (0..RECORDS).map(|number| borsa(&number.to_string())).collect();
         place.file("a.jsonl", lines(&records));
