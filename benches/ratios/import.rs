@@ -1,10 +1,10 @@
-//! From a CSV to published flows.
+//! From a CSV to published flows, by the command, the start of the program and the making of the tables included.
 
 use std::fmt::Write;
-use std::fs::File;
+use std::fs::{self, File};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -12,19 +12,27 @@ use base64::prelude::BASE64_STANDARD;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::result::Error;
+use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use waas_comuni::clock::Clock;
+use waas_comuni::config;
 use waas_comuni::import::{self, Destination, Listeners, Summary};
 use waas_comuni::intake::{Mapping, Options};
 use waas_comuni::registry::Registry;
 use waas_comuni::siuss::rules::Rulebook;
+use waas_comuni::store::Store;
 
-use crate::harness::{Contestant, compare};
+use crate::dataset;
+use crate::harness::{Contestant, Figure, compare, figures};
 use crate::name;
-use crate::support::database::{Backend, TestDatabase};
+use crate::server::{PROGRAM, configuration};
+use crate::support::database::Backend;
 use crate::support::records::roma;
 
 const ROWS: u32 = 100_000;
+/// Rows of the file of which the memory is measured.
+const MANY: u32 = 1_000_000;
+const ROUNDS: usize = 3;
 
 diesel::table! {
     copied (ts) {
@@ -38,9 +46,9 @@ diesel::table! {
 }
 
 pub fn measure(backends: &[Backend]) {
-    let folder = TempDir::new().unwrap();
-    let path = &benefits(folder.path(), ROWS);
-    let mut contestants = vec![
+    let folder = TempDir::new_in(dataset::folder()).unwrap();
+    let path = &benefits(folder.path(), "benefits", ROWS);
+    let contestants = vec![
         Contestant::of("csv crate: parse", ROWS, || {
             let file = File::open(path).unwrap();
             let mut reader = csv::ReaderBuilder::new().delimiter(b';').from_reader(file);
@@ -53,35 +61,124 @@ pub fn measure(backends: &[Backend]) {
         }),
         Contestant::of("read, check", ROWS, || run(path, &mut Destination::Nowhere)),
     ];
-    contestants.extend(backends.iter().map(|backend| {
-        Contestant::timed(format!("read, check, publish: {}", name(*backend)), || publish(path, *backend))
-    }));
-    compare(&format!("Import of a CSV, {ROWS} rows, one thread"), "rows", 3, contestants);
-    if backends.contains(&Backend::Postgres) {
-        let rows = plain_rows(path);
-        let contestants = vec![
-            Contestant::timed("COPY of plain flow rows", || copy(&rows)),
-            Contestant::timed("read, check, publish", || publish(path, Backend::Postgres)),
-        ];
-        compare(&format!("Import of a CSV, {ROWS} rows, PostgreSQL"), "rows", 3, contestants);
+    compare(&format!("Reading of a CSV, {ROWS} rows, one thread"), "rows", ROUNDS, contestants);
+    let many = &benefits(folder.path(), "many", MANY);
+    for backend in backends {
+        match backend {
+            Backend::Sqlite => {
+                let times: Vec<f64> =
+                    (0..ROUNDS).map(|_| publish(path, *backend, true).time.as_secs_f64()).collect();
+                let each = times.iter().map(|time| time * 1e6 / f64::from(ROWS)).collect::<Vec<_>>();
+                let group = format!("Import of a CSV, {ROWS} rows, SQLite, one core");
+                // 30,000 rows a second.
+                figures(&group, vec![Figure::of("read, check, publish: a row", "µs", &each).at_most(33.3)]);
+            }
+            Backend::Postgres => {
+                let rows = plain_rows(path);
+                let contestants = vec![
+                    Contestant::timed("COPY of plain flow rows", || copy(&rows)),
+                    Contestant::timed("read, check, publish", || {
+                        (f64::from(ROWS), publish(path, *backend, false).time)
+                    })
+                    .at_least(1.0 / 3.0),
+                ];
+                compare(&format!("Import of a CSV, {ROWS} rows, PostgreSQL"), "rows", ROUNDS, contestants);
+            }
+        }
+        let memory = publish(many, *backend, false).memory / 1024.0;
+        let group = format!("Import of a CSV, {MANY} rows, {}", name(*backend));
+        figures(&group, vec![Figure::of("memory, at most", "MiB", &[memory]).at_most(150.0)]);
     }
 }
 
-/// Imports the file at `path` into a new database.
-fn publish(path: &Path, backend: Backend) -> (f64, Duration) {
-    let database = TestDatabase::new(backend);
-    let store = database.store();
-    let eservice = store.register_eservice("prova").unwrap();
-    let registry = Registry::new(store, Clock::System);
+/// What an import took.
+struct Taken {
+    time: Duration,
+    /// In KiB, at most.
+    memory: f64,
+}
+
+/// Imports the file at `path` into a new database, with one core if `alone`.
+fn publish(path: &Path, backend: Backend, alone: bool) -> Taken {
+    let database = Fresh::new(backend);
+    let folder = TempDir::new().unwrap();
+    let mut feed = configuration(&database.settings, "");
+    feed += "[[eservice]]\nname = \"prova\"\nbase_path = \"/waas/v1\"\nenvironment = \"locale\"\n\
+             audience = [\"SIUSS\"]\njwks_url = \"file:jwks.json\"\n\
+             [[eservice.ente]]\ncodice = \"H501\"\ndenominazione = \"Comune di Roma\"\nsede = \"H501\"\n\
+             cf_operatore = \"RSSMRA80A01H501U\"\n";
+    fs::write(folder.path().join("waas-comuni.toml"), feed).unwrap();
+    let mut command = if alone { Command::new("taskset") } else { Command::new(PROGRAM) };
+    if alone {
+        command.args(["-c", "0", PROGRAM]);
+    }
+    command.arg("import").arg(path).args(["--ente", "H501"]).current_dir(folder.path());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let begun = Instant::now();
-    run(path, &mut Destination::Feed { registry: &registry, eservice, ente: &roma() });
-    (f64::from(ROWS), begun.elapsed())
+    let mut child = command.spawn().unwrap();
+    let (mut memory, status) = (0.0, format!("/proc/{}/status", child.id()));
+    let ended = loop {
+        // The kernel keeps the highest; it is gone with the process.
+        let said = fs::read_to_string(&status).unwrap_or_default();
+        let highest = said.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next());
+        memory = highest.map_or(memory, |highest| highest.parse().unwrap());
+        if let Some(ended) = child.try_wait().unwrap() {
+            break ended;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let time = begun.elapsed();
+    assert!(ended.success(), "{ended}");
+    Taken { time, memory }
+}
+
+/// An empty database, which goes with it.
+struct Fresh {
+    settings: config::Database,
+    /// A SQLite file's.
+    folder: Option<TempDir>,
+}
+
+impl Fresh {
+    const NAME: &str = "bench_import";
+
+    fn new(backend: Backend) -> Self {
+        let folder = match backend {
+            Backend::Sqlite => Some(TempDir::new_in(dataset::folder()).unwrap()),
+            Backend::Postgres => None,
+        };
+        let settings = match &folder {
+            Some(folder) => {
+                let url = format!("sqlite://{}", folder.path().join("waas-comuni.db").display());
+                config::Database { url: url.into(), ..config::Database::default() }
+            }
+            None => {
+                drop_database();
+                dataset::settings(backend, Self::NAME)
+            }
+        };
+        Self { settings, folder }
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        if self.folder.is_none() {
+            drop_database();
+        }
+    }
+}
+
+fn drop_database() {
+    let mut connection = PgConnection::establish(&std::env::var("WAAS_TEST_POSTGRES").unwrap()).unwrap();
+    connection.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", Fresh::NAME)).unwrap();
 }
 
 /// The flows of the file at `path`, as rows of a plain table in the text form of COPY.
 fn plain_rows(path: &Path) -> String {
-    let database = TestDatabase::new(Backend::Sqlite);
-    let store = database.store();
+    let database = Fresh::new(Backend::Sqlite);
+    let store = Store::open(&database.settings).unwrap();
+    store.migrate().unwrap();
     let eservice = store.register_eservice("prova").unwrap();
     let registry = Registry::new(store, Clock::System);
     run(path, &mut Destination::Feed { registry: &registry, eservice, ente: &roma() });
@@ -97,8 +194,8 @@ fn plain_rows(path: &Path) -> String {
 
 /// Copies rows into a new plain table, in one transaction.
 fn copy(rows: &str) -> (f64, Duration) {
-    let database = TestDatabase::new(Backend::Postgres);
-    let mut connection = PgConnection::establish(&database.url).unwrap();
+    let database = Fresh::new(Backend::Postgres);
+    let mut connection = PgConnection::establish(database.settings.url.expose_secret()).unwrap();
     connection
         .batch_execute(
             "CREATE TABLE copied (ts BIGINT PRIMARY KEY, codice_ente TEXT NOT NULL, denominazione TEXT NOT NULL, \
@@ -118,8 +215,8 @@ fn copy(rows: &str) -> (f64, Duration) {
 }
 
 /// A CSV of made-up benefits.
-pub fn benefits(folder: &Path, rows: u32) -> PathBuf {
-    let path = folder.join("benefits.csv");
+fn benefits(folder: &Path, name: &str, rows: u32) -> PathBuf {
+    let path = folder.join(name).with_extension("csv");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/benefits.awk");
     let mut awk = Command::new("awk");
     awk.arg("-v").arg(format!("rows={rows}")).arg("-f").arg(script).stdout(File::create(&path).unwrap());
@@ -128,7 +225,7 @@ pub fn benefits(folder: &Path, rows: u32) -> PathBuf {
 }
 
 /// Imports the file at `path`, of which nothing is refused.
-pub fn run(path: &Path, destination: &mut Destination<'_>) {
+fn run(path: &Path, destination: &mut Destination<'_>) {
     let (mapping, rulebook) = (Mapping::default(), Rulebook::shipped());
     let options = Options { ente: "H501", format: None, mapping: &mapping, rulebook: &rulebook };
     let mut summary = Summary::default();

@@ -53,10 +53,7 @@ impl Server {
         if tls {
             certificate(folder.path());
         }
-        let mut config = format!(
-            "[database]\nurl = {:?}\n[api]\nbind = \"127.0.0.1:0\"\n{api}\n[back_office]\nbind = \"127.0.0.1:0\"\n",
-            database.url.expose_secret()
-        );
+        let mut config = configuration(database, api);
         for feed in feeds {
             config += &format!(
                 "[[eservice]]\nname = {:?}\nbase_path = {:?}\nenvironment = \"locale\"\naudience = [\"SIUSS\"]\n\
@@ -110,6 +107,14 @@ impl Drop for Server {
         let _ = Command::new("kill").args(["-s", "TERM", &id]).status();
         let _ = self.child.wait();
     }
+}
+
+/// The configuration without its e-services, with these settings of `[api]`.
+pub fn configuration(database: &config::Database, api: &str) -> String {
+    format!(
+        "[database]\nurl = {:?}\n[api]\nbind = \"127.0.0.1:0\"\n{api}\n[back_office]\nbind = \"127.0.0.1:0\"\n",
+        database.url.expose_secret()
+    )
 }
 
 /// What stands after `name` in the line that says where the service listens.
