@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use super::codes::Genere;
 use super::notice::{Notice, Rule, Severity};
-use super::values::CodiceFiscale;
+use super::values::{CodiceFiscale, Value};
 
 pub(super) static SENDABLE: Rule = Rule {
     code: "CF-01",
@@ -140,7 +140,8 @@ pub fn nascita(code: &CodiceFiscale) -> Option<Nascita> {
 pub(super) fn unsendable(field: &'static str, text: &str) -> Option<Notice> {
     let code = text.trim().to_ascii_uppercase();
     let is_fiscal_code = matches!(field, "CodiceFiscale" | "CFOperatore") && has_shape(code.as_bytes());
-    is_fiscal_code.then(|| {
+    // One that could be sent is written wrong here, with spaces around it for instance.
+    (is_fiscal_code && CodiceFiscale::read(&code).is_none()).then(|| {
         let letters = code
             .bytes()
             .zip(FORM)

@@ -230,7 +230,8 @@ impl Value for Importo {
     const KIND: Kind = Kind::Number;
 
     fn expected() -> String {
-        "un numero con il punto o la virgola dei decimali, per esempio 84.20".to_owned()
+        "un numero con il punto dei decimali (in un CSV anche la virgola) e senza quello delle migliaia, per esempio 84.20"
+            .to_owned()
     }
 
     fn read(text: &str) -> Option<Self> {

@@ -117,6 +117,7 @@ fn each_rule_sees_its_breach_and_no_other() {
         ("CNTLCU15E09H501T", "12345678904     ", &["PS-17"]),
         ("CodiceRegione=\"08\"", "CodiceRegione=\"22\"", &["PS-18"]),
         ("CNTLCU15E09H501T", "CNTLCULREL9HRLMT", &["CF-01"]),
+        ("CNTLCU15E09H501T", " CNTLCU15E09H501T", &["XSD-03"]),
         ("Cognome=\"Conti\" ", "", &["XSD-01"]),
         ("Cognome=", "Cognom=", &["XSD-02", "XSD-01"]),
         ("Genere=\"1\"", "Genere=\"3\"", &["XSD-03"]),
