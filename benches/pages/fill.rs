@@ -58,6 +58,12 @@ pub(crate) fn complete(store: &Store, entries: i64, benefits: i64) {
                  CASE WHEN ts % {REFUSED} = 7 THEN 'ImportoMensile' END, 'S' || ts, CAST(id_flusso AS {bytes}), ts, ''
              FROM flusso WHERE eservice_id = 1"
         ),
+        "INSERT INTO rifiuto (eservice_id, flusso_ts, prestazione_id, aperto)
+         SELECT 1, flusso.ts, prestazione.id, CASE WHEN prestazione.flusso_ts = flusso.ts THEN 1 ELSE 0 END
+         FROM esito JOIN flusso ON flusso.eservice_id = 1 AND flusso.ts = esito.flusso_ts
+         JOIN prestazione ON prestazione.eservice_id = 1 AND prestazione.id = flusso.prestazione_id
+         WHERE esito.codice_esito <> 'OK'"
+            .to_owned(),
         "INSERT INTO esito_riepilogo (eservice_id, codice_esito, flussi)
          SELECT 1, codice_esito, count(*) FROM esito GROUP BY codice_esito"
             .to_owned(),

@@ -60,6 +60,17 @@ impl Frontier {
         self.size
     }
 
+    /// The perfect trees that it consists of, in the order of their leaves: the first leaf of each, how many leaves it has
+    /// as a power of two, and its root.
+    pub fn trees(&self) -> impl Iterator<Item = (u64, u32, Hash)> {
+        let levels = (0..u64::BITS).rev().filter(|level| self.size >> level & 1 == 1);
+        levels.zip(&self.roots).scan(0, |first, (level, root)| {
+            let tree = (*first, level, *root);
+            *first += 1 << level;
+            Some(tree)
+        })
+    }
+
     /// Adds a leaf.
     pub fn push(&mut self, leaf: Hash) {
         self.merge(0, leaf);

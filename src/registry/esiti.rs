@@ -1,7 +1,7 @@
 //! What INPS says of the flows: each outcome is kept once, however often it comes, and the last to arrive is in
 //! force.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use openssl::sha::sha256;
 use serde_json::{Map, Value, json};
 
-use super::riepilogo;
+use super::{refusals, riepilogo};
 use crate::store::schema::{esito, flusso};
 use crate::store::{AnyConnection, EserviceId, StoreError, each_backend, storable};
 
@@ -123,20 +123,18 @@ pub(super) fn record(
 ) -> Result<EsitiStored, StoreError> {
     // Two deliveries of the same outcomes at once would wait for each other's rows; and what is in force is told by
     // the order of the rows, which is the order of the commits only under a lock.
-    if let AnyConnection::Postgres(inner) = connection {
-        diesel::sql_query("SELECT pg_advisory_xact_lock($1)")
-            .bind::<BigInt, _>(LOCK.wrapping_add(eservice.get()))
-            .execute(inner)?;
-    }
+    lock(connection, eservice)?;
     let mut result = EsitiStored::default();
+    let mut refused = BTreeSet::new();
     for esito in esiti {
         let name = storable(&esito.id_flusso);
-        let flusso_ts: Option<i64> = flusso::table
+        let flow: Option<(i64, i64)> = flusso::table
             .filter(flusso::eservice_id.eq(eservice.get()))
             .filter(flusso::id_flusso.eq(&name))
-            .select(flusso::ts)
+            .select((flusso::ts, flusso::prestazione_id))
             .first(connection)
             .optional()?;
+        let flusso_ts = flow.map(|(ts, _)| ts);
         let former: Option<String> = esito::table
             .filter(esito::eservice_id.eq(eservice.get()))
             .filter(esito::id_flusso.eq(&name))
@@ -164,14 +162,30 @@ pub(super) fn record(
             .on_conflict((esito::eservice_id, esito::digest))
             .do_nothing()
             .execute(inner))?;
-        if stored > 0 && flusso_ts.is_some() {
+        if let (1.., Some((_, prestazione))) = (stored, flow) {
             riepilogo::judged(connection, eservice, former.as_deref(), esito.codice.as_str())?;
+            // A flow that is accepted at once was never refused, and changes nothing for one that was.
+            if esito.codice != CodiceEsito::Ok || former.is_some() {
+                refused.insert(prestazione);
+            }
         }
         result.stored += stored;
         result.repeated += 1 - stored.min(1);
         result.unknown_flows += usize::from(flusso_ts.is_none());
     }
+    refusals::judged(connection, eservice, &refused)?;
     Ok(result)
+}
+
+/// Waits until nobody else stores outcomes of this e-service, and keeps others from it to the end of the transaction. On
+/// SQLite the transaction itself does.
+pub(super) fn lock(connection: &mut AnyConnection, eservice: EserviceId) -> Result<(), StoreError> {
+    if let AnyConnection::Postgres(inner) = connection {
+        diesel::sql_query("SELECT pg_advisory_xact_lock($1)")
+            .bind::<BigInt, _>(LOCK.wrapping_add(eservice.get()))
+            .execute(inner)?;
+    }
+    Ok(())
 }
 
 /// What makes two outcomes the same: everything that they say, whatever the order of what else they carry.

@@ -9,9 +9,10 @@ use diesel::sql_types::{Array, BigInt, Binary, Nullable, SmallInt, Text};
 
 use super::esiti::CodiceEsito;
 use super::plan::{Benefit, Flow, Refusal, Stato};
+use super::refusals::ever_refused;
 use super::rows::ACTIVE;
 use super::standing::live;
-use super::told::{Told, ever_refused, told};
+use super::told::{Told, told};
 use super::{RefusedInsertions, fingerprint};
 use crate::siuss::described::{Described, Fingerprint};
 use crate::siuss::record::EnteErogatore;

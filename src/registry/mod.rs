@@ -20,6 +20,7 @@ mod plan;
 pub(crate) mod preview;
 mod publish;
 mod received;
+mod refusals;
 mod refused;
 pub mod retention;
 pub mod riepilogo;

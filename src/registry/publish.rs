@@ -14,7 +14,7 @@ use super::plan::{Content, Flow, Outcome, Plan, PlannedFlow, Stato};
 use super::preview::Foreseen;
 use super::riepilogo::{self, Part};
 use super::rows::{ACTIVE, FlussoRow, PrestazioneRow, WITHDRAWN, insert_all};
-use super::{Feed, Published, Verdict, gap, tipo_number};
+use super::{Feed, Published, Verdict, gap, refusals, tipo_number};
 use crate::siuss::described::Fingerprint;
 use crate::siuss::record::{EnteErogatore, TipoFlusso};
 use crate::store::schema::{ente, flusso, prestazione, progressivo};
@@ -62,6 +62,9 @@ pub(super) fn publish<'a>(
     let flows = flows?;
     done?;
     write_flows(connection, eservice, plan, &ids, &flows, &timestamps)?;
+    let changed: Vec<i64> =
+        plan.benefits.values().filter(|one| one.changed).filter_map(|one| one.id).collect();
+    refusals::published(connection, eservice, &changed)?;
     published(outcomes, plan, &names, &ids)
 }
 

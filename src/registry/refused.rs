@@ -1,7 +1,6 @@
 //! What INPS refused, and what is left to do about it.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -10,18 +9,19 @@ use jiff::Timestamp;
 
 use super::esiti::CodiceEsito;
 use super::history::Stato;
+use super::refusals::OPEN;
 use super::rows::ACTIVE;
 use super::standing::{Case, RefusedInsertions, Sent, case};
 use super::tipo_of;
-use super::told::{REFUSED, Told, told};
+use super::told::{Told, told_of};
 use crate::siuss::record::TipoFlusso;
-use crate::store::schema::{esito, flusso, prestazione};
-use crate::store::{AnyConnection, EserviceId, StoreError};
+use crate::store::schema::{prestazione, rifiuto};
+use crate::store::{AnyConnection, EserviceId, StoreError, each_backend};
 
 /// Flows that one statement finds.
 const CHUNK: usize = 500;
-/// Flows that one page looks at: where almost all of them are settled, a page may be empty and not be the last.
-const MOST_LOOKED_AT: usize = 5000;
+/// Flows whose history one page looks at: where almost all of them are settled, a page may be empty and not be the last.
+const MOST_LOOKED_AT: usize = 2000;
 
 /// Which refusals: those for which everything given holds.
 #[derive(Clone, Debug, Default)]
@@ -84,102 +84,113 @@ pub(super) fn page(
     after: Option<i64>,
     limit: usize,
 ) -> Result<RefusedPage, StoreError> {
-    let mut benefits = HashMap::new();
-    let mut flows = Vec::new();
-    let mut next = after;
-    let mut looked_at = 0;
+    let (mut flows, mut next, mut looked_at) = (Vec::new(), after, 0);
     loop {
-        let candidates = candidates(connection, eservice, filter.settled, next)?;
-        let is_last = candidates.len() < CHUNK;
-        for (ts, id) in candidates {
-            if flows.len() >= limit || looked_at >= MOST_LOOKED_AT {
-                return Ok(RefusedPage { flows, next });
+        let found = candidates(connection, eservice, filter, next)?;
+        // Nearly all that is found is shown: no more is read of it than may be.
+        for some in found.chunks(limit.clamp(1, CHUNK)) {
+            let ids: Vec<i64> = some.iter().map(|(_, id)| *id).collect();
+            let benefits = benefits(connection, eservice, &ids)?;
+            for (ts, id) in some {
+                if flows.len() >= limit || looked_at >= MOST_LOOKED_AT {
+                    return Ok(RefusedPage { flows, next });
+                }
+                looked_at += 1;
+                next = Some(*ts);
+                let refused = benefits.get(id).and_then(|benefit| benefit.refused(*ts, policy));
+                flows.extend(refused.filter(|found| filter.admits(found)));
             }
-            looked_at += 1;
-            next = Some(ts);
-            let benefit = match benefits.entry(id) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(place) => place.insert(Benefit::load(connection, eservice, id)?),
-            };
-            flows.extend(benefit.refused(ts, policy).filter(|found| filter.admits(found)));
         }
-        if is_last {
+        if found.len() < CHUNK {
             return Ok(RefusedPage { flows, next: None });
         }
     }
 }
 
-/// Of a flow, whether INPS ever accepted it.
-const ACCEPTED: &str = "EXISTS (SELECT 1 FROM esito AS again WHERE again.eservice_id = esito.eservice_id \
-                        AND again.id_flusso = esito.id_flusso AND again.codice_esito = 'OK')";
-
-/// Flows after `after` that INPS ever refused, with their benefits; without `settled` those alone about which something
-/// may be left to do, as far as the rows themselves tell: the flow in force, a cancellation, what was accepted after all.
-/// Nearly all refusals are settled after some years, and each that is looked at costs its benefit's history.
+/// At most [`CHUNK`] flows after `after` that INPS ever refused, by their timestamps, with their benefits; without
+/// `filter.settled` those alone about which something may be left to do.
 fn candidates(
     connection: &mut AnyConnection,
     eservice: EserviceId,
-    settled: bool,
+    filter: &RefusedFilter,
     after: Option<i64>,
 ) -> Result<Vec<(i64, i64)>, StoreError> {
-    let of_flow = esito::eservice_id.eq(flusso::eservice_id).and(esito::flusso_ts.eq(flusso::ts.nullable()));
     let of_benefit =
-        prestazione::eservice_id.eq(flusso::eservice_id).and(prestazione::id.eq(flusso::prestazione_id));
-    let mut query = esito::table
-        .inner_join(flusso::table.on(of_flow))
+        prestazione::eservice_id.eq(rifiuto::eservice_id).and(prestazione::id.eq(rifiuto::prestazione_id));
+    let mut query = rifiuto::table
         .inner_join(prestazione::table.on(of_benefit))
-        .filter(esito::eservice_id.eq(eservice.get()))
-        .filter(sql::<Bool>(REFUSED))
-        .filter(esito::flusso_ts.gt(after.unwrap_or(-1)))
-        .order(flusso::ts)
+        .filter(rifiuto::eservice_id.eq(eservice.get()))
+        .filter(rifiuto::flusso_ts.gt(after.unwrap_or(-1)))
+        .order(rifiuto::flusso_ts)
         .limit(i64::try_from(CHUNK).unwrap_or(i64::MAX))
-        .select((flusso::ts, prestazione::id))
-        .distinct()
+        .select((rifiuto::flusso_ts, prestazione::id))
         .into_boxed();
-    if !settled {
-        let may_be_open = prestazione::flusso_ts.eq(flusso::ts).or(flusso::annulla_ts.is_not_null());
-        query = query.filter(may_be_open.or(sql::<Bool>(ACCEPTED)));
+    if !filter.settled {
+        query = query.filter(sql::<Bool>(OPEN));
+    }
+    if let Some(ente) = &filter.ente {
+        query = query.filter(prestazione::codice_ente.eq(ente));
     }
     Ok(query.load(connection)?)
 }
 
-struct Benefit {
-    id: i64,
+/// A benefit, and what was said of its flows.
+pub(super) struct Benefit {
+    pub(super) id: i64,
     codice_ente: String,
-    tipo: TipoFlusso,
+    pub(super) tipo: TipoFlusso,
     label: String,
     stato: Stato,
-    in_force: i64,
-    flows: Vec<Told>,
+    /// The timestamp of the flow in force.
+    pub(super) in_force: i64,
+    pub(super) flows: Vec<Told>,
+}
+
+/// These benefits, by their numbers.
+pub(super) fn benefits(
+    connection: &mut AnyConnection,
+    eservice: EserviceId,
+    ids: &[i64],
+) -> Result<HashMap<i64, Benefit>, StoreError> {
+    type Row = (i64, String, i16, String, i16, i64);
+    let rows: Vec<Row> = each_backend!(connection, |inner| prestazione::table
+        .filter(prestazione::eservice_id.eq(eservice.get()))
+        .filter(prestazione::id.eq_any(ids))
+        .select((
+            prestazione::id,
+            prestazione::codice_ente,
+            prestazione::tipo,
+            prestazione::label,
+            prestazione::stato,
+            prestazione::flusso_ts,
+        ))
+        .load(inner))?;
+    let mut told = told_of(connection, eservice, ids)?;
+    rows.into_iter()
+        .map(|(id, codice_ente, tipo, label, stato, in_force)| {
+            let benefit = Benefit {
+                id,
+                codice_ente,
+                tipo: tipo_of(tipo)?,
+                label,
+                stato: if stato == ACTIVE { Stato::Attiva } else { Stato::Ritirata },
+                in_force,
+                flows: told.remove(&id).unwrap_or_default(),
+            };
+            Ok((id, benefit))
+        })
+        .collect()
 }
 
 impl Benefit {
-    fn load(connection: &mut AnyConnection, eservice: EserviceId, id: i64) -> Result<Self, StoreError> {
-        let (codice_ente, tipo, label, stato, in_force): (String, i16, String, i16, i64) = prestazione::table
-            .find((eservice.get(), id))
-            .select((
-                prestazione::codice_ente,
-                prestazione::tipo,
-                prestazione::label,
-                prestazione::stato,
-                prestazione::flusso_ts,
-            ))
-            .first(connection)?;
-        Ok(Self {
-            id,
-            codice_ente,
-            tipo: tipo_of(tipo)?,
-            label,
-            stato: if stato == ACTIVE { Stato::Attiva } else { Stato::Ritirata },
-            in_force,
-            flows: told(connection, eservice, id)?,
-        })
+    /// The insertion that INPS should hold, if it should hold the benefit.
+    pub(super) fn wanted(&self) -> Option<i64> {
+        (self.stato == Stato::Attiva).then_some(self.in_force)
     }
 
     fn refused(&self, ts: i64, policy: RefusedInsertions) -> Option<Refused> {
         let flow = self.flows.iter().find(|flow| flow.sent.ts == ts)?;
         let sent: Vec<Sent> = self.flows.iter().map(|flow| flow.sent.clone()).collect();
-        let in_force = (self.stato == Stato::Attiva).then_some(self.in_force);
         let (_, codice) = flow.sent.esiti.last()?;
         Some(Refused {
             prestazione: self.id,
@@ -193,7 +204,7 @@ impl Benefit {
             codice: *codice,
             descrizione: flow.descrizione.clone(),
             received_ms: flow.received_ms.unwrap_or_default(),
-            case: case(&sent, ts, in_force, self.tipo == TipoFlusso::PsPsaSina, policy),
+            case: case(&sent, ts, self.wanted(), self.tipo == TipoFlusso::PsPsaSina, policy),
         })
     }
 }

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sqlite::Sqlite;
 
-use crate::store::schema::{flusso, prestazione, scadenza};
+use crate::store::schema::{flusso, prestazione, rifiuto, scadenza};
 
 /// How the tables mark a benefit that INPS should hold.
 pub(super) const ACTIVE: i16 = 1;
@@ -117,6 +117,14 @@ rows! {
         payload_format: i16,
         payload: &'a [u8],
         annulla_ts: Option<i64>,
+    }
+
+    /// A flow that INPS refused.
+    RifiutoRow in rifiuto {
+        eservice_id: i64,
+        flusso_ts: i64,
+        prestazione_id: i64,
+        aperto: i16,
     }
 
     /// A benefit to write.

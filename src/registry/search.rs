@@ -12,11 +12,11 @@ use diesel::sql_types::{BigInt, Bool};
 
 use super::esiti::CodiceEsito;
 use super::history::{Stato, StatoFlusso};
+use super::refusals::OPEN;
 use super::rows::{ACTIVE, WITHDRAWN};
 use super::tipo_of;
-use super::told::REFUSED;
 use crate::siuss::record::TipoFlusso;
-use crate::store::schema::{esito, flusso, prestazione};
+use crate::store::schema::{esito, flusso, prestazione, rifiuto};
 use crate::store::{AnyConnection, EserviceId, StoreError, each_backend};
 
 /// Benefits that one statement finds.
@@ -25,8 +25,8 @@ const CHUNK: usize = 500;
 const MOST_LOOKED_AT: usize = 5000;
 /// Flows that INPS has not taken, from which those that wait are found.
 const FEW_WAITING: i64 = 5000;
-/// Refusals, mended or not, from which what is refused is found: most are mended, so the newest benefits tell little.
-const FEW_REFUSED: i64 = 50_000;
+/// Refusals that stand, from which what is refused is found.
+const FEW_REFUSED: i64 = 10_000;
 
 /// What is looked for: benefits for which everything given holds.
 #[derive(Clone, Debug, Default)]
@@ -172,11 +172,11 @@ fn from_flows(
             .offset(FEW_WAITING)
             .first(connection)
             .optional()?,
-        Some(Wanted::Flow(StatoFlusso::Rifiutato)) => esito::table
-            .filter(esito::eservice_id.eq(eservice.get()))
-            .filter(sql::<Bool>(REFUSED))
-            .order((esito::flusso_ts, esito::id))
-            .select(esito::id)
+        Some(Wanted::Flow(StatoFlusso::Rifiutato)) => rifiuto::table
+            .filter(rifiuto::eservice_id.eq(eservice.get()))
+            .filter(sql::<Bool>(OPEN))
+            .order(rifiuto::flusso_ts)
+            .select(rifiuto::flusso_ts)
             .limit(1)
             .offset(FEW_REFUSED)
             .first(connection)
@@ -256,26 +256,19 @@ fn candidates(
             }
         }
         Some(Wanted::Flow(StatoFlusso::Prelevato)) => query.filter(prestazione::flusso_ts.le(search.pulled)),
-        Some(Wanted::Flow(StatoFlusso::Rifiutato)) => {
-            let query = query.filter(exists(
-                esito::table
-                    .filter(esito::eservice_id.eq(prestazione::eservice_id))
-                    .filter(esito::flusso_ts.eq(prestazione::flusso_ts.nullable()))
-                    .filter(sql::<Bool>(REFUSED)),
-            ));
-            if from_flows {
-                let refused = sql::<Bool>(
-                    "prestazione.id IN (SELECT f.prestazione_id FROM esito e JOIN flusso f \
-                     ON f.eservice_id = e.eservice_id AND f.ts = e.flusso_ts \
-                     WHERE e.codice_esito <> 'OK' AND e.eservice_id = ",
-                )
-                .bind::<BigInt, _>(eservice.get())
-                .sql(")");
-                query.filter(refused)
-            } else {
-                query
-            }
+        Some(Wanted::Flow(StatoFlusso::Rifiutato)) if from_flows => {
+            let refused = sql::<Bool>(
+                "prestazione.id IN (SELECT rifiuto.prestazione_id FROM rifiuto WHERE rifiuto.aperto = 1 \
+                 AND rifiuto.eservice_id = ",
+            );
+            query.filter(refused.bind::<BigInt, _>(eservice.get()).sql(")"))
         }
+        Some(Wanted::Flow(StatoFlusso::Rifiutato)) => query.filter(exists(
+            rifiuto::table
+                .filter(rifiuto::eservice_id.eq(prestazione::eservice_id))
+                .filter(rifiuto::flusso_ts.eq(prestazione::flusso_ts))
+                .filter(sql::<Bool>(OPEN)),
+        )),
     };
     Ok(query.load(connection)?)
 }

@@ -59,10 +59,14 @@ impl Sent {
         self.last().is_some_and(|(_, codice)| codice != CodiceEsito::Ok)
     }
 
+    /// Whether INPS ever refused it.
+    pub(super) fn was_refused(&self) -> bool {
+        self.esiti.iter().any(|(_, codice)| *codice != CodiceEsito::Ok)
+    }
+
     /// When INPS took back a refusal, if it did.
     fn revived(&self) -> Option<i64> {
-        let refused = self.esiti.iter().any(|(_, codice)| *codice != CodiceEsito::Ok);
-        self.last().filter(|_| refused && !self.is_refused()).map(|(place, _)| place)
+        self.last().filter(|_| self.was_refused() && !self.is_refused()).map(|(place, _)| place)
     }
 
     /// Whether, as a cancellation of `insertion`, it is believed to have had its effect.

@@ -1,10 +1,8 @@
 //! The flows of a benefit and what INPS told of them, without the documents.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
 
 use super::esiti::CodiceEsito;
 use super::standing::Sent;
@@ -12,7 +10,7 @@ use crate::store::schema::{esito, flusso};
 use crate::store::{AnyConnection, EserviceId, StoreError, each_backend};
 
 /// Benefits that one statement asks about: within the parameters of SQLite.
-const CHUNK: usize = 2000;
+pub(super) const CHUNK: usize = 2000;
 
 /// A flow, and what was last said of it.
 #[derive(Clone, Debug)]
@@ -27,77 +25,59 @@ pub(super) struct Told {
     pub(super) dropped_ms: Option<i64>,
 }
 
-/// The condition of the index on refusals, in the words of the index: with a parameter in it, neither database would
-/// see that it is the same.
-pub(super) const REFUSED: &str = "esito.codice_esito <> 'OK'";
-
-/// Which of these benefits have a flow that INPS ever refused.
-pub(super) fn ever_refused(
-    connection: &mut AnyConnection,
-    eservice: EserviceId,
-    prestazioni: &[i64],
-) -> Result<HashSet<i64>, StoreError> {
-    // Almost every e-service, almost always, has no refusal at all, and every import asks.
-    let any: Option<i64> = esito::table
-        .filter(esito::eservice_id.eq(eservice.get()))
-        .filter(sql::<Bool>(REFUSED))
-        .select(esito::id)
-        .first(connection)
-        .optional()?;
-    let mut refused = HashSet::new();
-    if any.is_none() {
-        return Ok(refused);
-    }
-    for chunk in prestazioni.chunks(CHUNK) {
-        let found: Vec<i64> = each_backend!(connection, |inner| flusso::table
-            .inner_join(esito::table.on(
-                esito::eservice_id.eq(flusso::eservice_id).and(esito::flusso_ts.eq(flusso::ts.nullable()))
-            ))
-            .filter(sql::<Bool>(REFUSED))
-            .filter(flusso::eservice_id.eq(eservice.get()))
-            .filter(flusso::prestazione_id.eq_any(chunk))
-            .select(flusso::prestazione_id)
-            .distinct()
-            .load(inner))?;
-        refused.extend(found);
-    }
-    Ok(refused)
-}
-
 /// Every flow of a benefit, oldest first.
 pub(super) fn told(
     connection: &mut AnyConnection,
     eservice: EserviceId,
     prestazione: i64,
 ) -> Result<Vec<Told>, StoreError> {
-    let flows: Vec<(i64, String, Option<i64>, Option<i64>)> = flusso::table
-        .filter(flusso::eservice_id.eq(eservice.get()))
-        .filter(flusso::prestazione_id.eq(prestazione))
-        .order(flusso::ts)
-        .select((flusso::ts, flusso::id_flusso, flusso::annulla_ts, flusso::eliminato_ms))
-        .load(connection)?;
-    flows
-        .into_iter()
-        .map(|(ts, id_flusso, cancels, dropped_ms)| {
-            let rows: Vec<(i64, String, Option<String>, i64)> = esito::table
-                .filter(esito::eservice_id.eq(eservice.get()))
-                .filter(esito::id_flusso.eq(&id_flusso))
-                .order(esito::id)
-                .select((esito::id, esito::codice_esito, esito::descrizione, esito::received_ms))
-                .load(connection)?;
-            let last = rows.last();
-            let (descrizione, received_ms) =
-                last.map_or((None, None), |(_, _, detail, received)| (detail.clone(), Some(*received)));
-            let esiti = rows
-                .iter()
-                .map(|(place, codice, ..)| {
-                    let codice: CodiceEsito = codice
-                        .parse()
-                        .map_err(|()| StoreError::Unreadable(format!("the outcome {place}: {codice}")))?;
-                    Ok((*place, codice))
-                })
-                .collect::<Result<_, StoreError>>()?;
-            Ok(Told { sent: Sent { ts, cancels, esiti }, id_flusso, descrizione, received_ms, dropped_ms })
-        })
-        .collect()
+    Ok(told_of(connection, eservice, &[prestazione])?.remove(&prestazione).unwrap_or_default())
 }
+
+/// [`told`] of several benefits, in one statement for each [`CHUNK`] of them.
+pub(super) fn told_of(
+    connection: &mut AnyConnection,
+    eservice: EserviceId,
+    prestazioni: &[i64],
+) -> Result<HashMap<i64, Vec<Told>>, StoreError> {
+    type Row = (i64, i64, String, Option<i64>, Option<i64>, Option<Outcome>);
+    let mut found: HashMap<i64, Vec<Told>> = HashMap::with_capacity(prestazioni.len());
+    for chunk in prestazioni.chunks(CHUNK) {
+        let rows: Vec<Row> =
+            each_backend!(connection, |inner| flusso::table
+                .left_join(esito::table.on(
+                    esito::eservice_id.eq(flusso::eservice_id).and(esito::id_flusso.eq(flusso::id_flusso))
+                ))
+                .filter(flusso::eservice_id.eq(eservice.get()))
+                .filter(flusso::prestazione_id.eq_any(chunk))
+                .order((flusso::ts, esito::id))
+                .select((
+                    flusso::prestazione_id,
+                    flusso::ts,
+                    flusso::id_flusso,
+                    flusso::annulla_ts,
+                    flusso::eliminato_ms,
+                    (esito::id, esito::codice_esito, esito::descrizione, esito::received_ms).nullable(),
+                ))
+                .load(inner))?;
+        for (prestazione, ts, id_flusso, cancels, dropped_ms, outcome) in rows {
+            let flows = found.entry(prestazione).or_default();
+            if flows.last().is_none_or(|last| last.sent.ts != ts) {
+                let sent = Sent { ts, cancels, esiti: Vec::new() };
+                flows.push(Told { sent, id_flusso, descrizione: None, received_ms: None, dropped_ms });
+            }
+            if let (Some(flow), Some((place, codice, descrizione, received_ms))) = (flows.last_mut(), outcome)
+            {
+                let codice: CodiceEsito = codice
+                    .parse()
+                    .map_err(|()| StoreError::Unreadable(format!("the outcome {place}: {codice}")))?;
+                flow.sent.esiti.push((place, codice));
+                (flow.descrizione, flow.received_ms) = (descrizione, Some(received_ms));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// An outcome of a flow: its place among all that arrived, the verdict, its detail, and when it arrived.
+type Outcome = (i64, String, Option<String>, i64);

@@ -110,6 +110,7 @@ diesel::table! {
         size -> BigInt,
         instant_ms -> BigInt,
         note -> Text,
+        frontier -> Nullable<Binary>,
     }
 }
 
@@ -357,6 +358,30 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    rifiuto (eservice_id, flusso_ts) {
+        eservice_id -> BigInt,
+        flusso_ts -> BigInt,
+        prestazione_id -> BigInt,
+        aperto -> SmallInt,
+    }
+}
+
+diesel::table! {
+    verifica (id) {
+        id -> BigInt,
+        eservice -> Nullable<Text>,
+        started_by -> Text,
+        started_ms -> BigInt,
+        entries -> BigInt,
+        checked -> BigInt,
+        in_corso -> SmallInt,
+        beat_ms -> BigInt,
+        ended_ms -> Nullable<BigInt>,
+        report -> Nullable<Text>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     eservice,
     feed_gap,
@@ -364,6 +389,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     prestazione,
     flusso,
     esito,
+    rifiuto,
     call_entry,
     call_log_head,
     api_key,

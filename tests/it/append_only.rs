@@ -92,7 +92,7 @@ on_both_databases! {
         ];
         if database.url.starts_with("sqlite") {
             attempts.extend([
-                "INSERT OR REPLACE INTO call_checkpoint VALUES (0, 1, 5, 'other')",
+                "INSERT OR REPLACE INTO call_checkpoint (log_id, size, instant_ms, note) VALUES (0, 1, 5, 'other')",
                 "INSERT OR REPLACE INTO call_removed SELECT 7, 0, leaf_hash FROM call_entry WHERE entry_index = 1",
             ]);
         }

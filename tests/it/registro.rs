@@ -10,6 +10,7 @@ use waas_comuni::call_log::action::{self, Action, Actor, Kind, Way};
 use waas_comuni::call_log::export::{Format, export};
 use waas_comuni::call_log::seal::note::{PublicKey, SigningKey};
 use waas_comuni::call_log::seal::proof::Proof;
+use waas_comuni::call_log::seal::runs::{self, Stand, Task};
 use waas_comuni::call_log::seal::writer::Checkpointer;
 use waas_comuni::call_log::search::Filter;
 use waas_comuni::clock::Clock;
@@ -261,6 +262,37 @@ on_both_databases! {
         std::fs::remove_file(signed.folder.path().join("checkpoints.txt")).unwrap();
         let gone = verified(&anna, "seconda");
         assert!(gone.body.contains("Manca il file dei checkpoint"), "{gone:?}");
+    }
+
+    fn a_verification_is_seen_from_every_instance_and_one_that_died_is_over(database) {
+        let signed = Signed::start(database);
+        let app = &signed.app;
+        let anna = app.signed_in("anna", &[Revisore]);
+        // What another instance does is known from the database.
+        let task = Task { eservice: Some("prova".to_owned()), user: "bruno".to_owned(), entries: 8 };
+        let begin = |now_ms| app.store.write(|connection| runs::begin(connection, &task, now_ms)).unwrap();
+        let now_ms = Clock::System.now_ms();
+        let first = begin(now_ms).unwrap();
+        assert!(app.store.write(|connection| runs::beat(connection, first, 2, now_ms)).unwrap());
+        let running = anna.get("/registro/integrita").body;
+        assert!(running.contains("da bruno") && running.contains("2 su 8"), "{running}");
+        // One at a time, wherever it is asked for.
+        assert_eq!(begin(now_ms + 1), None);
+        let again = anna.post("/registro/integrita/verifica", &[("registro", "seconda")]);
+        assert_eq!(again.header("location"), Some("/registro/integrita"));
+        assert!(app.log().iter().all(|entry| entry["path"] != "calls_verified"));
+        // Of one that is silent nothing is known, and it stops nobody; nor does it end another's when it wakes up.
+        let later = now_ms + runs::SILENCE_MS;
+        let silent = app.store.read(|connection| runs::last(connection, later)).unwrap().unwrap();
+        assert!(matches!(silent.stand, Stand::Interrupted), "{silent:?}");
+        let second = begin(later).unwrap();
+        assert!(!app.store.write(|connection| runs::beat(connection, first, 3, later)).unwrap());
+        app.store.write(|connection| runs::end(connection, first, None, later)).unwrap();
+        let last = app.store.read(|connection| runs::last(connection, later)).unwrap().unwrap();
+        assert!(last.id == second && matches!(last.stand, Stand::Running { .. }), "{last:?}");
+        app.store.write(|connection| runs::end(connection, second, None, later)).unwrap();
+        assert!(anna.get("/registro/integrita").body.contains("non è arrivata in fondo"));
+        assert!(verified(&anna, "prova").body.contains("data-esito=\"regolare\""));
     }
 
     fn what_is_exported_is_what_the_command_exports(database) {

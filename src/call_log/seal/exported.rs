@@ -179,26 +179,27 @@ pub fn verify(export: &[PathBuf], files: &[PathBuf], keys: &[PublicKey]) -> Resu
     })
 }
 
-/// Proves that the entry at `index` of a log in an export is in the last of the checkpoints in `files`.
+/// Proves that the entry at `index` of a log in an export is in the first of the checkpoints in `files` that covers it.
 pub fn prove(
     export: &[PathBuf],
     files: &[PathBuf],
     eservice: Option<&str>,
     index: u64,
 ) -> Result<Result<Proof, ProofError>, ExportReadError> {
-    let mut last: Option<(u64, String)> = None;
+    let mut covering: Option<(u64, String)> = None;
     for path in files {
         each_in_file(path, |kept| {
             if let Some((checkpoint, _)) = kept.read()
                 && checkpoint.log() == suffix(eservice)
-                && last.as_ref().is_none_or(|(size, _)| checkpoint.size > *size)
+                && checkpoint.size > index
+                && covering.as_ref().is_none_or(|(size, _)| checkpoint.size < *size)
             {
-                last = Some((checkpoint.size, kept.note));
+                covering = Some((checkpoint.size, kept.note));
             }
         })
         .map_err(|source| ExportReadError::File { path: path.clone(), source })?;
     }
-    let prover = last.ok_or(ProofError::NotCovered).and_then(|(_, note)| Prover::new(index, note));
+    let prover = covering.ok_or(ProofError::NotCovered).and_then(|(_, note)| Prover::new(index, note));
     let mut prover = match prover {
         Ok(prover) => prover,
         Err(error) => return Ok(Err(error)),

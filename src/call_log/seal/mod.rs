@@ -5,6 +5,7 @@
 //! - [`checkpoint`]: what is signed of a log; [`writer`]: where it is written; [`schedule`]: when;
 //! - [`verify`]: one log beside its checkpoints, leaf by leaf ([`pieces`]), whether they come from the database
 //!   ([`stored`]) or from an export ([`exported`]);
+//! - [`runs`]: verifications that staff started, and how they stand;
 //! - [`proof`]: one entry beside one checkpoint.
 //!
 //! The tree itself is in [`tree`](super::tree), what its leaves say in `leaf`.
@@ -14,6 +15,7 @@ pub mod exported;
 pub mod note;
 pub mod pieces;
 pub mod proof;
+pub mod runs;
 pub mod schedule;
 pub mod stored;
 pub mod verify;

@@ -1,7 +1,7 @@
 //! The logs of a database: their leaves, and whether they still say what they said.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -20,11 +20,14 @@ use crate::call_log::leaf::Leaf;
 use crate::call_log::prune;
 use crate::call_log::rows::Row;
 use crate::call_log::search::{Filter, search};
+use crate::call_log::tree::Frontier;
 use crate::store::schema::{call_checkpoint, call_entry, call_log_head, eservice};
 use crate::store::{AnyConnection, Store, StoreError};
 
 /// How many entries are read at a time.
 const PAGE: i64 = 1000;
+/// How many hashes are read at a time.
+const LEAVES: i64 = 20_000;
 
 /// Goes through the first `until` leaves of a log in the database, in their order.
 pub fn each_stored(
@@ -34,20 +37,9 @@ pub fn each_stored(
     until: i64,
     mut found: impl FnMut(Piece) -> ControlFlow<()>,
 ) -> Result<(), StoreError> {
-    let mut next = 0;
-    // What was removed stood at the beginning. Where an entry is still there, it is the entry that is looked at.
-    let first = store.read(|connection| first(connection, log_id))?.unwrap_or(i64::MAX).min(until);
-    while next < first {
-        let hashes = store.read(|connection| prune::removed(connection, log_id, next))?;
-        if hashes.is_empty() {
-            break;
-        }
-        for (index, root) in (next..first).zip(hashes) {
-            next = index.saturating_add(1);
-            if found(Piece::Removed { first: count(index), level: 0, root }).is_break() {
-                return Ok(());
-            }
-        }
+    let (mut next, goes_on) = each_removed(store, log_id, 0..until, &mut found)?;
+    if goes_on.is_break() {
+        return Ok(());
     }
     while next < until {
         let rows: Vec<Row> = store.read(|connection| {
@@ -63,8 +55,8 @@ pub fn each_stored(
         next = last.entry_index.saturating_add(1);
         for row in rows {
             let piece = Piece::Entry {
-                index: u64::try_from(row.entry_index).unwrap_or_default(),
-                line: Leaf::new(&row, eservice).and_then(|leaf| leaf.text()).ok(),
+                index: count(row.entry_index),
+                line: line(&row, eservice),
                 hash: Some(row.leaf_hash.unwrap_or_default()),
             };
             if found(piece).is_break() {
@@ -73,6 +65,36 @@ pub fn each_stored(
         }
     }
     Ok(())
+}
+
+/// Goes through those leaves in `range` that were removed. They stood at the beginning of the log; where an entry is still
+/// there, it is the entry that is looked at. Returns the place of the next leaf, and whether it is wanted.
+fn each_removed(
+    store: &Store,
+    log_id: i64,
+    range: Range<i64>,
+    mut found: impl FnMut(Piece) -> ControlFlow<()>,
+) -> Result<(i64, ControlFlow<()>), StoreError> {
+    let first = store.read(|connection| first(connection, log_id))?.unwrap_or(i64::MAX).min(range.end);
+    let mut next = range.start;
+    while next < first {
+        let hashes = store.read(|connection| prune::removed(connection, log_id, next))?;
+        if hashes.is_empty() {
+            break;
+        }
+        for (index, root) in (next..first).zip(hashes) {
+            next = index.saturating_add(1);
+            if found(Piece::Removed { first: count(index), level: 0, root }).is_break() {
+                return Ok((next, ControlFlow::Break(())));
+            }
+        }
+    }
+    Ok((next, ControlFlow::Continue(())))
+}
+
+/// What an entry says, as an export says it; none if nobody can have written that.
+fn line(row: &Row, eservice: Option<&str>) -> Option<String> {
+    Leaf::new(row, eservice).and_then(|leaf| leaf.text()).ok()
 }
 
 /// The first entry of a log that is there.
@@ -298,28 +320,87 @@ fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }
 
-/// Proves that an entry is in the last checkpoint of its log, which the database holds.
+/// Proves that an entry is in the first checkpoint of its log that covers it, which the database holds.
+///
+/// The tree of the checkpoint before stands beside that one, so that only the leaves between the two are read, however
+/// long the log is. Where it does not (an earlier version signed), or is not what it was, the leaves before are read too.
 pub fn prove(store: &Store, log_id: i64, index: i64) -> Result<Result<Proof, ProofError>, StoreError> {
-    let last = call_checkpoint::table
-        .filter(call_checkpoint::log_id.eq(log_id))
-        .order(call_checkpoint::size.desc())
+    let notes = call_checkpoint::table.filter(call_checkpoint::log_id.eq(log_id));
+    let covering = notes
+        .filter(call_checkpoint::size.gt(index))
+        .order(call_checkpoint::size)
         .select(call_checkpoint::note);
-    let (name, note) = store.read(|connection| {
-        let name = eservice::table.find(log_id).select(eservice::name).first(connection).optional()?;
-        Ok((name, last.first::<String>(connection).optional()?))
+    let before = notes
+        .filter(call_checkpoint::size.le(index))
+        .filter(call_checkpoint::frontier.is_not_null())
+        .order(call_checkpoint::size.desc())
+        .select((call_checkpoint::size, call_checkpoint::frontier.assume_not_null()));
+    let (name, covering, before, row) = store.read(|connection| {
+        let name: Option<String> =
+            eservice::table.find(log_id).select(eservice::name).first(connection).optional()?;
+        let covering: Option<String> = covering.first(connection).optional()?;
+        let before: Option<(i64, Vec<u8>)> = before.first(connection).optional()?;
+        let row: Option<Row> = call_entry::table.find((log_id, index)).first(connection).optional()?;
+        Ok((name, covering, before, row))
     })?;
-    let name: Option<String> = name;
-    let prover = note.ok_or(ProofError::NotCovered).and_then(|note| Prover::new(count(index), note));
-    let mut prover = match prover {
-        Ok(prover) => prover,
-        Err(error) => return Ok(Err(error)),
+    let Some(note) = covering else { return Ok(Err(ProofError::NotCovered)) };
+    let prove = |tree: Frontier| {
+        let mut prover = match Prover::new(count(index), note.clone()) {
+            Ok(prover) => prover,
+            Err(error) => return Ok(Err(error)),
+        };
+        let leaves = tree.size()..prover.size();
+        tree.trees().for_each(|(first, level, root)| prover.take(Piece::Removed { first, level, root }));
+        each_leaf(store, log_id, leaves, |piece| {
+            if piece.first() != count(index) {
+                prover.take(piece);
+            }
+        })?;
+        let line = row.as_ref().and_then(|row| line(row, name.as_deref()));
+        prover.take(Piece::Entry { index: count(index), line, hash: None });
+        Ok(prover.finish())
     };
-    let until = i64::try_from(prover.size()).unwrap_or(i64::MAX);
-    each_stored(store, log_id, name.as_deref(), until, |piece| {
-        prover.take(piece);
+    match before.and_then(|(size, frontier)| Frontier::read(count(size), &frontier)) {
+        Some(tree) => match prove(tree)? {
+            Err(ProofError::Contradicted | ProofError::Incomplete) => prove(Frontier::default()),
+            proved => Ok(proved),
+        },
+        None => prove(Frontier::default()),
+    }
+}
+
+/// Goes through the hashes of leaves, without what their entries say.
+fn each_leaf(
+    store: &Store,
+    log_id: i64,
+    leaves: Range<u64>,
+    mut found: impl FnMut(Piece),
+) -> Result<(), StoreError> {
+    let place = |leaf| i64::try_from(leaf).unwrap_or(i64::MAX);
+    let (from, until) = (place(leaves.start), place(leaves.end));
+    let mut each = |piece| {
+        found(piece);
         ControlFlow::Continue(())
-    })?;
-    Ok(prover.finish())
+    };
+    let (mut next, _) = each_removed(store, log_id, from..until, &mut each)?;
+    while next < until {
+        let rows: Vec<(i64, Option<Vec<u8>>)> = store.read(|connection| {
+            Ok(call_entry::table
+                .filter(call_entry::log_id.eq(log_id))
+                .filter(call_entry::entry_index.ge(next))
+                .filter(call_entry::entry_index.lt(until))
+                .order(call_entry::entry_index)
+                .limit(LEAVES)
+                .select((call_entry::entry_index, call_entry::leaf_hash))
+                .load(connection)?)
+        })?;
+        let Some((last, _)) = rows.last() else { break };
+        next = last.saturating_add(1);
+        for (index, hash) in rows {
+            let _ = each(Piece::Entry { index: count(index), line: None, hash });
+        }
+    }
+    Ok(())
 }
 
 /// The log and the index of the entry with this `X-Request-Id`.

@@ -9,7 +9,7 @@ use std::fmt;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Kept;
 use super::note::{PublicKey, Trust};
@@ -17,7 +17,7 @@ use super::pieces::Piece;
 use crate::call_log::tree::{self, Frontier, Hash};
 
 /// What is wrong with a log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "code", rename_all = "snake_case")]
 pub enum Fault {
     /// An entry does not say what it said when it was written. The first such entry of its log.
@@ -150,7 +150,7 @@ impl fmt::Display for Fault {
 }
 
 /// What was found of one log.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LogReport {
     /// The name of the e-service; none for the calls outside all of them.
     pub eservice: Option<String>,
@@ -173,7 +173,7 @@ pub struct LogReport {
 }
 
 /// What was found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// Whether signatures were checked: without a key nothing but the agreement of the log with itself can be.
     pub signatures: bool,

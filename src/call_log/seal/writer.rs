@@ -15,6 +15,7 @@ use diesel::prelude::*;
 use super::checkpoint::{Checkpoint, base, largest_in_file, suffix};
 use super::note::{KeyError, SigningKey};
 use crate::call_log::head;
+use crate::call_log::tree::Frontier;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::store::schema::{call_checkpoint, call_log_head, eservice};
@@ -132,7 +133,7 @@ impl Checkpointer {
             {
                 append(path, &note).map_err(|source| CheckpointError::File { path: path.clone(), source })?;
             }
-            self.store.write(|connection| self.keep(connection, log_id, hashed, &note))?;
+            self.store.write(|connection| self.keep(connection, log_id, &tree, &note))?;
             round.written.push(Written { checkpoint, note });
         }
         Ok(round)
@@ -143,14 +144,15 @@ impl Checkpointer {
         &self,
         connection: &mut AnyConnection,
         log_id: i64,
-        size: i64,
+        tree: &Frontier,
         note: &str,
     ) -> Result<(), StoreError> {
         let row = (
             call_checkpoint::log_id.eq(log_id),
-            call_checkpoint::size.eq(size),
+            call_checkpoint::size.eq(i64::try_from(tree.size()).unwrap_or(i64::MAX)),
             call_checkpoint::instant_ms.eq(self.clock.now_ms()),
             call_checkpoint::note.eq(note),
+            call_checkpoint::frontier.eq(tree.bytes()),
         );
         each_backend!(connection, |inner| diesel::insert_into(call_checkpoint::table)
             .values(row)

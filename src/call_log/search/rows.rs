@@ -14,8 +14,10 @@ use crate::call_log::rows::Row;
 use crate::store::schema::{call_entry, eservice, flusso};
 use crate::store::{AnyConnection, StoreError};
 
-/// How many entries are looked at for one page, where each look costs as much as the page that the entry is about.
-const PAGES_LOOKED_AT: i64 = 10_000;
+/// How many entries are looked at for one page, where each look costs as much as the page of flows that the entry is about.
+const ENTRIES_LOOKED_AT: i64 = 10_000;
+/// How many flows all of these pages may have.
+const FLOWS_LOOKED_AT: i64 = 40_000;
 
 /// Between which entries to look, and for how many.
 #[derive(Clone, Copy)]
@@ -247,8 +249,10 @@ pub(super) fn horizon(
     filter: &Filter,
     bounds: &Bounds,
 ) -> Result<Option<Cursor>, StoreError> {
-    let mut query =
-        call_entry::table.select(call_entry::instant_ms).offset(PAGES_LOOKED_AT).limit(1).into_boxed();
+    let mut query = call_entry::table
+        .select((call_entry::instant_ms, call_entry::first_ts, call_entry::item_count))
+        .limit(ENTRIES_LOOKED_AT + 1)
+        .into_boxed();
     if let Some(log_id) = bounds.log_id {
         query = query.filter(call_entry::log_id.eq(log_id));
     }
@@ -272,7 +276,12 @@ pub(super) fn horizon(
     } else {
         query.order((call_entry::instant_ms, call_entry::log_id, call_entry::entry_index))
     };
-    let instant_ms: Option<i64> = query.first(connection).optional()?;
+    let entries: Vec<(i64, Option<i64>, Option<i64>)> = query.load(connection)?;
+    let mut left = FLOWS_LOOKED_AT;
+    let beyond = entries.iter().enumerate().find(|(place, (_, first_ts, flows))| {
+        left -= first_ts.and(*flows).unwrap_or_default();
+        left < 0 || i64::try_from(*place).is_ok_and(|place| place == ENTRIES_LOOKED_AT)
+    });
     let end = if bounds.newest_first { i64::MIN } else { i64::MAX };
-    Ok(instant_ms.map(|instant_ms| Cursor { instant_ms, log_id: end, index: end }))
+    Ok(beyond.map(|(_, (instant_ms, ..))| Cursor { instant_ms: *instant_ms, log_id: end, index: end }))
 }

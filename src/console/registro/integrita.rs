@@ -3,9 +3,10 @@
 use askama::Template;
 
 use super::testi;
-use super::verifica::{Stand, Task};
+use super::verifica::Means;
 use super::{CHIAMATE, Choice, INTEGRITA, label, logs, sees_all, whole, whole_logs};
 use crate::call_log::action::Kind;
+use crate::call_log::seal::runs::{self, Run, Stand, Task};
 use crate::call_log::seal::stored::{Standing, standing};
 use crate::call_log::seal::verify::{Fault, Report};
 use crate::console::frame::Frame;
@@ -74,12 +75,15 @@ pub(super) async fn show(visit: Visit) -> Answer {
         "avviata" => Some("La verifica è stata avviata."),
         _ => None,
     };
-    let all = visit.console.store.read_async(move |connection| standing(connection, CHECKPOINTS)).await?;
+    let now_ms = visit.console.clock.now_ms();
+    let read =
+        move |connection: &mut _| Ok((standing(connection, CHECKPOINTS)?, runs::last(connection, now_ms)?));
+    let (all, last) = visit.console.store.read_async(read).await?;
     let visible = logs(&visit)?;
     let sees_all = sees_all(&visit)?;
     let may_see =
         |log: &&Standing| sees_all || visible.iter().any(|one| one.id == log.log_id && one.enti.is_none());
-    let is_running = visit.console.registro.verification.is_running();
+    let is_running = is_running(last.as_ref());
     let settings = &visit.console.config.call_log;
     visit::show(&Integrita {
         frame: visit
@@ -91,9 +95,13 @@ pub(super) async fn show(visit: Visit) -> Answer {
         is_signed: settings.checkpoint_key.is_some(),
         has_file: settings.checkpoint_file.is_some(),
         choices: whole_logs(&visit, "")?,
-        verification: verification(&visit, &all),
+        verification: last.and_then(|last| verification(&visit, last, &all)),
         is_running,
     })
+}
+
+fn is_running(last: Option<&Run>) -> bool {
+    last.is_some_and(|run| matches!(run.stand, Stand::Running { .. }))
 }
 
 fn figure(number: i64) -> String {
@@ -116,25 +124,24 @@ fn registro(log: &Standing) -> Registro {
     }
 }
 
-fn verification(visit: &Visit, all: &[Standing]) -> Option<Verifica> {
-    let (task, stand) = visit.console.registro.verification.last()?;
-    whole(visit, task.only.as_deref().unwrap_or_default()).ok()?;
-    let stand = match stand {
-        Stand::Running(watch) => {
-            let checked = watch.checked().min(task.entries);
+fn verification(visit: &Visit, run: Run, all: &[Standing]) -> Option<Verifica> {
+    whole(visit, run.eservice.as_deref().unwrap_or_default()).ok()?;
+    let stand = match run.stand {
+        Stand::Running { checked } => {
+            let checked = checked.min(run.entries);
             Esito::Running {
                 checked: text::number(checked),
-                entries: text::number(task.entries),
-                percent: checked.saturating_mul(100) / task.entries.max(1),
+                entries: text::number(run.entries),
+                percent: checked.saturating_mul(100) / run.entries.max(1),
             }
         }
-        Stand::Ended(report, ended_ms) => ended(&report, ended_ms, all),
-        Stand::Failed => Esito::Failed,
+        Stand::Ended { ms, report } => ended(&report, ms, all),
+        Stand::Interrupted => Esito::Failed,
     };
     Some(Verifica {
-        what: task.only.unwrap_or_else(|| "tutti i registri".to_owned()),
-        started: text::instant(task.started_ms),
-        user: task.user,
+        what: run.eservice.unwrap_or_else(|| "tutti i registri".to_owned()),
+        started: text::instant(run.started_ms),
+        user: run.user,
         stand,
     })
 }
@@ -173,30 +180,27 @@ fn ended(report: &Report, ended_ms: i64, all: &[Standing]) -> Esito {
 
 pub(super) async fn verify(visit: Visit) -> Answer {
     let only = whole(&visit, visit.form.text("registro"))?;
-    let verification = &visit.console.registro.verification;
-    if verification.is_running() {
+    let now_ms = visit.console.clock.now_ms();
+    let read = move |connection: &mut _| Ok((standing(connection, 0)?, runs::last(connection, now_ms)?));
+    let (all, last) = visit.console.store.read_async(read).await?;
+    if is_running(last.as_ref()) {
         return Ok(visit::go_to(INTEGRITA));
     }
     let mut action = visit.action(Kind::CallsVerified)?;
     let served = visit.eservices().find(|served| Some(&served.config.name) == only.as_ref());
     action.eservice = served.map(|served| served.id);
     visit.log(action).await?;
-    let all = visit.console.store.read_async(|connection| standing(connection, 0)).await?;
     let sizes = all.iter().filter(|log| only.is_none() || log.eservice == only).map(|log| log.size);
     let console = &visit.console;
-    let task = Task {
-        only: only.clone(),
-        user: visit.account()?.name.clone(),
-        entries: u64::try_from(sizes.sum::<i64>()).unwrap_or_default(),
-        started_ms: console.clock.now_ms(),
-    };
+    let task = Task { eservice: only.clone(), user: visit.account()?.name.clone(), entries: sizes.sum() };
     let settings = &console.config.call_log;
-    verification.start(
-        task,
-        console.store.clone(),
-        console.clock.clone(),
-        settings.checkpoint_file.iter().cloned().collect(),
-        settings.checkpoint_key.clone(),
-    );
+    let means = Means {
+        store: console.store.clone(),
+        clock: console.clock.clone(),
+        files: settings.checkpoint_file.iter().cloned().collect(),
+        key: settings.checkpoint_key.clone(),
+    };
+    let registro = console.registro.clone();
+    console.blocking(move || registro.verification.start(&task, &means)).await??;
     Ok(visit::go_to("/registro/integrita?fatto=avviata"))
 }

@@ -60,12 +60,12 @@ const AT_ONCE: usize = 2;
 /// What goes on behind the pages.
 pub(super) struct Work {
     exports: Arc<Semaphore>,
-    verification: Arc<Verification>,
+    verification: Verification,
 }
 
 impl Work {
     pub(super) fn new() -> Self {
-        Self { exports: Arc::new(Semaphore::new(AT_ONCE)), verification: Arc::default() }
+        Self { exports: Arc::new(Semaphore::new(AT_ONCE)), verification: Verification::default() }
     }
 }
 

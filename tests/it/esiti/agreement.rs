@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use waas_comuni::clock::Clock;
 use waas_comuni::registry::{
-    CodiceEsito, Lookup, Payload, RefusedFilter, RefusedInsertions, Registry, Stato,
+    CodiceEsito, FlussoSeen, Lookup, Payload, RefusedFilter, RefusedInsertions, Registry, Stato,
 };
 use waas_comuni::siuss::xml;
 use waas_comuni::store::EserviceId;
@@ -103,6 +103,27 @@ impl World<'_> {
         }
     }
 
+    /// What is listed as open is what is open of all that was ever refused, whichever policy looks at it.
+    fn surfaced(&self) -> Result<(), TestCaseError> {
+        for cancels in [false, true] {
+            let registry = self.registry.clone().with_refused(RefusedInsertions::of(cancels));
+            let list = |settled| {
+                let filter = RefusedFilter { settled, ..RefusedFilter::default() };
+                registry.refused(self.eservice, &filter, None, 1000).unwrap().flows
+            };
+            let mut ever = list(true);
+            let refused = |flow: &FlussoSeen| flow.esiti.iter().any(|esito| esito.codice_esito != "OK");
+            let benefits = (0..BENEFITS).flat_map(|benefit| {
+                self.registry.find(self.eservice, &Lookup::Label(benefit.to_string()), 1).unwrap()
+            });
+            let flows = benefits.flat_map(|found| found.flussi).filter(refused).count();
+            prop_assert_eq!(ever.len(), flows);
+            ever.retain(|flow| flow.case.is_some());
+            prop_assert_eq!(list(false), ever);
+        }
+        Ok(())
+    }
+
     /// INPS deals with everything, and staff with all that is surfaced.
     fn settle(&mut self) -> Result<(), TestCaseError> {
         for _ in 0..4 {
@@ -153,6 +174,7 @@ on_both_databases! {
             let mut world = World { registry: &registry, eservice, inps: Inps::new(recognition, lenient) };
             for step in &steps {
                 world.take(step);
+                world.surfaced()?;
             }
             world.settle()?;
             world.agree()

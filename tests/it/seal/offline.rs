@@ -198,12 +198,30 @@ on_both_databases! {
             }
             let proof = Proof::read(&proof.unwrap().text()).unwrap();
             let checkpoint = proof.check(&[log.key()]).unwrap();
-            assert_eq!((proof.index, checkpoint.size), (index.unsigned_abs(), 20));
+            let covering = if index < 10 { 10 } else { 20 };
+            assert_eq!((proof.index, checkpoint.size), (index.unsigned_abs(), covering));
             assert!(proof.line.contains(&format!("request-{index}\"")));
         }
         assert_eq!(stored::prove(&log.store, 0, 0).unwrap(), Err(ProofError::NotCovered));
         log.checkpoint();
         assert!(stored::prove(&log.store, 0, 4).unwrap().is_ok());
+    }
+
+    fn a_proof_costs_what_lies_between_two_checkpoints(database) {
+        let log = Log::signed(database);
+        let (log_id, _) = stored::find(&log.store, "request-17").unwrap().unwrap();
+        let proof = stored::prove(&log.store, log_id, 17).unwrap().unwrap();
+        // What was signed before is not looked at.
+        log.tamper("UPDATE call_entry SET leaf_hash = substr(leaf_hash, 1, 0) WHERE log_id = LOG AND entry_index < 10");
+        assert_eq!(stored::prove(&log.store, log_id, 17).unwrap(), Ok(proof.clone()));
+        // Where a version signed that kept no tree beside its checkpoints, it has to be.
+        log.tamper("CREATE TABLE kept AS SELECT * FROM call_checkpoint; UPDATE call_checkpoint SET frontier = NULL");
+        assert_eq!(stored::prove(&log.store, log_id, 17).unwrap(), Err(ProofError::Incomplete));
+        log.make_tree_again();
+        assert_eq!(stored::prove(&log.store, log_id, 17).unwrap(), Ok(proof.clone()));
+        // Nor is a tree believed that is not the one that was signed.
+        log.tamper("UPDATE call_checkpoint SET frontier = (SELECT kept.frontier FROM kept WHERE kept.size = 20 AND kept.log_id = LOG) WHERE size = 10; DROP TABLE kept");
+        assert_eq!(stored::prove(&log.store, log_id, 17).unwrap(), Ok(proof));
     }
 
     fn a_tampered_proof_is_refused(database) {
