@@ -103,10 +103,12 @@ on_both_databases! {
                 let refused = "waas_comuni_config_reloads_total{result=\"refused\"}";
                 assert_eq!((metric(refused), metric("waas_comuni_config_last_reload_successful")), (None, Some(1.0)));
 
+                let elsewhere = another.replacen("127.0.0.1:0", "127.0.0.1:9", 1);
+                let elsewhere = elsewhere.replace("127.0.0.1:0", "127.0.0.1:10");
                 let broken = [
                     (another.replace("[database]", "[database"), "waas-comuni.toml"),
                     (another.replace("/altro/v1", "/waas/v1"), "base_path"),
-                    (another.replace("127.0.0.1:0", "127.0.0.1:9"), "api.bind, back_office.bind"),
+                    (elsewhere, "api.bind, back_office.bind"),
                 ];
                 for (count, (broken, key)) in (1_u32..).zip(&broken) {
                     turn(broken, &|| metric(refused) == Some(f64::from(count)));
