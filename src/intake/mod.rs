@@ -262,6 +262,7 @@ fn unreadable(error: &io::Error) -> Notice {
         io::ErrorKind::NotFound => "non esiste".to_owned(),
         io::ErrorKind::PermissionDenied => "non si ha il permesso di leggerlo".to_owned(),
         io::ErrorKind::IsADirectory => "è una cartella".to_owned(),
+        io::ErrorKind::NotSeekable => "è una pipe, e serve un file che si possa leggere due volte".to_owned(),
         _ => format!("la lettura non è riuscita ({error})"),
     };
     let message = format!("Il file non si può leggere: {reason}.");

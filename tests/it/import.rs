@@ -1,5 +1,6 @@
 //! Import from the command line: the samples, the spellings, the refusals, and what must not be swallowed.
 
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -375,6 +376,17 @@ fn commands_say_what_they_lack() {
     assert_eq!(dry.code, 0);
     assert!(dry.stdout.contains("Flussi che si pubblicherebbero: 1. Prestazioni nuove: 1,"), "{dry:?}");
     assert!(feed(&database).is_empty(), "{dry:?}");
+    let mut pipe = place.command(&["check", "/dev/stdin", "--ente", "H501"]);
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(HEADER.as_bytes()).unwrap();
+    let output = pipe.stdin(reader.into()).output().unwrap();
+    drop(writer);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("è una pipe"), "{output:?}");
+    let nobody = place.run(&["check", "a.csv", "--ente", ""]);
+    assert_eq!(nobody.code, 2, "{nobody:?}");
+    let nowhere = place.run(&["check", "a.csv", "--ente", "H501", "--report", "none/r.csv"]);
+    assert!(nowhere.code == 1 && nowhere.stderr.contains("none/r.csv"), "{nowhere:?}");
 }
 
 #[test]
