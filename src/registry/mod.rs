@@ -19,6 +19,7 @@ mod notices;
 mod plan;
 pub(crate) mod preview;
 mod publish;
+mod readers;
 mod received;
 mod refusals;
 mod refused;
@@ -30,6 +31,11 @@ mod standing;
 mod status;
 mod told;
 pub(crate) mod unknown;
+
+use std::sync::Arc;
+
+use feed::Asked;
+use readers::Readers;
 
 use crate::clock::Clock;
 use crate::siuss::described::{Described, Fingerprint};
@@ -69,6 +75,7 @@ pub struct Registry {
     store: Store,
     clock: Clock,
     refused: RefusedInsertions,
+    readers: Arc<Readers>,
 }
 
 /// What became of one record.
@@ -113,7 +120,7 @@ impl Registry {
     /// The registry in `store`.
     #[must_use]
     pub fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock, refused: RefusedInsertions::default() }
+        Self { store, clock, refused: RefusedInsertions::default(), readers: Arc::default() }
     }
 
     /// The same registry, which deals with insertions that INPS refused in this way.
@@ -237,7 +244,9 @@ impl Registry {
         since: u128,
         limit: u32,
     ) -> Result<Vec<PublishedFlusso>, StoreError> {
-        self.store.read(|connection| feed::page(connection, eservice, since, limit))
+        let Some(asked) = Asked::new(eservice, since, limit) else { return Ok(Vec::new()) };
+        let pages = self.store.read(|connection| feed::pages(connection, &[asked]))?;
+        feed::published(pages.into_iter().flatten().collect())
     }
 
     /// [`Registry::page`], for async code; on the replica, if there is one, where the feed may end earlier.
@@ -247,7 +256,8 @@ impl Registry {
         since: u128,
         limit: u32,
     ) -> Result<Vec<PublishedFlusso>, StoreError> {
-        self.store.read_replica_async(move |connection| feed::page(connection, eservice, since, limit)).await
+        let Some(asked) = Asked::new(eservice, since, limit) else { return Ok(Vec::new()) };
+        feed::published(self.readers.page(&self.store, asked).await?)
     }
 
     /// Looks whether `since`, the cursor of a call with a verified voucher to which the feed had no flow to give, lies

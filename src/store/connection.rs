@@ -269,9 +269,10 @@ impl Manager {
             (Target::Sqlite(_), Access::Read) => {
                 format!("PRAGMA busy_timeout = {millis}; PRAGMA query_only = ON;")
             }
-            // A process that stops in the middle of a transaction must not keep its locks for ever.
+            // A process that stops in the middle of a transaction must not keep its locks for ever. No statement runs for
+            // so long that compiling it first would pay.
             (Target::Postgres(_), _) => format!(
-                "SET statement_timeout = {millis}; SET idle_in_transaction_session_timeout = {}",
+                "SET statement_timeout = {millis}; SET idle_in_transaction_session_timeout = {}; SET jit = off",
                 millis.saturating_mul(4)
             ),
         }
