@@ -2,6 +2,9 @@
 //! `scripts/assets.sh` has fetched it. Each file is served under a name with a hash of its content, so that it may be
 //! kept for ever.
 
+#[path = "build/guida.rs"]
+mod guida;
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
@@ -22,6 +25,7 @@ struct Builder {
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=assets");
     println!("cargo::rerun-if-changed=templates");
+    println!("cargo::rerun-if-changed=docs");
     let vendor = Path::new("assets/vendor");
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     let mut builder = Builder { out, table: String::new() };
@@ -59,6 +63,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let script = builder.add("console.js", "text/javascript; charset=utf-8", &script, true)?;
     writeln!(constants, "pub(super) const STYLES: &[&str] = &{styles:?};")?;
     writeln!(constants, "pub(super) const SCRIPT: &str = {script:?};")?;
+    let guide = guida::table(|path| {
+        let picture = fs::read(Path::new("docs").join(path))?;
+        let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+        Ok(format!("/risorse/{}", builder.add(name, "image/png", &picture, false)?))
+    })?;
+    fs::write(builder.out.join("guida.rs"), guide)?;
     let table = format!("pub(super) const ASSETS: &[Asset] = &[\n{}];\n{constants}", builder.table);
     fs::write(builder.out.join("assets.rs"), table)?;
     Ok(())

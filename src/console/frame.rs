@@ -58,6 +58,12 @@ impl Frame {
         format!("{}{}", assets::FOLDER, assets::SCRIPT)
     }
 
+    /// The place in the guide that speaks of this part of the console: the manual calls its parts as the menu does.
+    pub(super) fn guide(&self) -> String {
+        let part = self.menu.iter().find(|item| item.is_current);
+        part.map_or_else(|| "/guida".to_owned(), |part| format!("/guida#{}", part.label.to_lowercase()))
+    }
+
     /// The address of an icon, where Bootstrap Italia is embedded.
     pub(super) fn icon(&self, name: &str) -> Option<String> {
         assets::ICONS.map(|file| format!("{}{file}#{name}", assets::FOLDER))

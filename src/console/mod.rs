@@ -15,6 +15,7 @@ mod esiti;
 mod form;
 mod frame;
 pub mod gate;
+mod guida;
 pub mod pages;
 mod prestazioni;
 mod refusal;

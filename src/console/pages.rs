@@ -7,7 +7,7 @@ use futures_util::future::LocalBoxFuture;
 
 use super::refusal::Refusal;
 use super::visit::Visit;
-use super::{access, amministrazione, caricamenti, cruscotto, esiti, prestazioni, registro};
+use super::{access, amministrazione, caricamenti, cruscotto, esiti, guida, prestazioni, registro};
 use crate::staff::{Role, Roles};
 
 /// What a handler gives.
@@ -117,6 +117,7 @@ const SECTIONS: &[&Section] = &[
     &esiti::SECTION,
     &registro::SECTION,
     &amministrazione::SECTION,
+    &guida::SECTION,
     &access::SECTION,
 ];
 

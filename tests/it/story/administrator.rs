@@ -38,6 +38,11 @@ impl Walk {
         browser.find("a[href='/amministrazione/utenti/mario.neri']").click();
         browser.find("#ruolo-operatore[checked]");
         self.at("utente");
+        browser.find("a[href='/guida#amministrazione']").click();
+        browser.find("#amministrazione");
+        self.at("guida");
+        self.open("/guida/regole");
+        self.at("guida-regole");
         self.leave();
         [operator, auditor]
     }
