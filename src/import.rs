@@ -28,6 +28,10 @@ const SERVER_BATCH: usize = 4000;
 /// Source records that share one transaction of a file, where every other writer waits for its end.
 const FILE_BATCH: usize = 1000;
 
+/// Bytes of documents after which a transaction takes no further record, however few it has: a record may have a
+/// megabyte.
+const BATCH_BYTES: usize = 16 * 1024 * 1024;
+
 /// Bytes of a source for each flow that comes of it, at the least: a row of a CSV, the shortest form, has some three
 /// hundred, and may be divided by year or replace what was sent.
 const BYTES_OF_A_FLOW: u64 = 64;
@@ -200,7 +204,7 @@ fn take<'a>(
         }
     };
     let most = if destination.is_on_server() { SERVER_BATCH } else { FILE_BATCH };
-    let mut batch: Vec<Taken> = source.by_ref().take(most).collect();
+    let mut batch = next(&mut source, most);
     loop {
         if batch.is_empty() {
             return Ok(true);
@@ -213,8 +217,7 @@ fn take<'a>(
             None => 0,
         };
         let following = u32::try_from(following).unwrap_or(u32::MAX);
-        let (verdicts, next) =
-            destination.publish_and(&records, following, || source.by_ref().take(most).collect());
+        let (verdicts, ahead) = destination.publish_and(&records, following, || next(&mut source, most));
         let mut verdicts = verdicts?.into_iter();
         for (taken, parts) in batch.iter_mut().zip(parts) {
             for verdict in verdicts.by_ref().take(parts) {
@@ -227,8 +230,20 @@ fn take<'a>(
         if (listeners.batch)(summary).is_break() {
             return Err(ImportError::Stopped);
         }
-        batch = next;
+        batch = ahead;
     }
+}
+
+/// The next records of `source`, which share a transaction.
+fn next(source: &mut impl Iterator<Item = Taken>, most: usize) -> Vec<Taken> {
+    let mut batch = Vec::new();
+    let mut bytes = 0;
+    while batch.len() < most && bytes < BATCH_BYTES {
+        let Some(taken) = source.next() else { break };
+        bytes += taken.records.iter().map(|record| record.text().len()).sum::<usize>();
+        batch.push(taken);
+    }
+    batch
 }
 
 /// Counts what became of a benefit, and gives what is to be said of it.
