@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::r2d2::{Error as PoolError, ManageConnection, Pool, R2D2Connection};
-use diesel::{Connection as _, ConnectionError, PgConnection, SqliteConnection};
+use diesel::{Connection as _, ConnectionError, PgConnection, QueryResult, SqliteConnection};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::StoreError;
@@ -36,16 +36,18 @@ macro_rules! each_backend {
 pub(crate) use each_backend;
 
 impl AnyConnection {
-    /// Runs `work` in one transaction that may write, committed if it succeeds.
+    /// Runs `work` in one transaction that may write, committed if it succeeds. On SQLite it waits for its turn no longer
+    /// than `patience`.
     ///
     /// On SQLite the transaction takes the write lock at its beginning: one that began as a reader could not become
     /// a writer once another had written.
     pub(super) fn write<T>(
         &mut self,
+        patience: Duration,
         work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         match self {
-            Self::Sqlite(inner) => AnsiTransactionManager::begin_transaction_sql(inner, "BEGIN IMMEDIATE")?,
+            Self::Sqlite(inner) => begin_immediate(inner, patience)?,
             Self::Postgres(inner) => AnsiTransactionManager::begin_transaction(inner)?,
         }
         self.finish(work)
@@ -98,6 +100,31 @@ impl AnyConnection {
             }
         }
     }
+}
+
+/// Between two attempts to write to a file to which somebody else writes.
+const RETRY: Duration = Duration::from_millis(1);
+
+/// Begins a transaction that writes, for which it waits no longer than `patience`.
+///
+/// SQLite itself asks ever more seldom whether the file is free, at last every 100 ms: whoever writes batch after batch
+/// leaves it free for a few milliseconds at a time, and the others would wait for long.
+fn begin_immediate(connection: &mut SqliteConnection, patience: Duration) -> QueryResult<()> {
+    let began = Instant::now();
+    connection.batch_execute("PRAGMA busy_timeout = 0")?;
+    let result = loop {
+        match AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE") {
+            Err(error) if is_busy(&error) && began.elapsed() < patience => std::thread::sleep(RETRY),
+            result => break result,
+        }
+    };
+    connection.batch_execute(&format!("PRAGMA busy_timeout = {}", patience.as_millis()))?;
+    result
+}
+
+/// Whether somebody else writes to the file.
+fn is_busy(error: &diesel::result::Error) -> bool {
+    matches!(error, diesel::result::Error::DatabaseError(_, said) if said.message() == "database is locked")
 }
 
 /// Where the database is.

@@ -128,13 +128,14 @@ impl Store {
     /// Runs the migrations that are missing, and returns their versions.
     pub fn migrate(&self) -> Result<Vec<String>, StoreError> {
         // Migrations take the time that they need.
-        get(&self.writer)?.write(migrations::run)
+        get(&self.writer)?.write(self.timeout, migrations::run)
     }
 
     /// Brings the tables to `version`, forward or back; `0000` is before the first. Where going back would lose data
     /// ([`StoreError::Loss`] says which), nothing is done unless `accept_loss`.
     pub fn migrate_to(&self, version: &str, accept_loss: bool) -> Result<Moved, StoreError> {
-        get(&self.writer)?.write(|connection| migrations::move_to(connection, version, accept_loss))
+        get(&self.writer)?
+            .write(self.timeout, |connection| migrations::move_to(connection, version, accept_loss))
     }
 
     /// How far the tables are from what this program needs.
@@ -195,7 +196,7 @@ impl Store {
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let _running = self.running();
-        get(&self.writer)?.write(work)
+        get(&self.writer)?.write(self.timeout, work)
     }
 
     /// Runs `work`, one statement that writes, which is a transaction by itself.
