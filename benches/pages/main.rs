@@ -168,8 +168,7 @@ fn asked(filled: &Filled) -> Vec<Asked> {
     let session = "SELECT * FROM staff_account WHERE name = 'anna'";
     let last_calls =
         "SELECT * FROM call_entry ORDER BY instant_ms DESC, log_id DESC, entry_index DESC LIMIT 51";
-    let refused =
-        "SELECT * FROM esito WHERE eservice_id = 1 AND codice_esito <> 'OK' ORDER BY flusso_ts LIMIT 100";
+    let refused = "SELECT * FROM rifiuto WHERE eservice_id = 1 AND aperto = 1 ORDER BY flusso_ts LIMIT 100";
     let benefit_page = format!("/prestazioni/produzione/{benefit}");
     let search = |name: &'static str, value: &str, of: &str| {
         form("/prestazioni", &[(name, value)], &format!("{newest} {of} ORDER BY id DESC LIMIT 26"))
@@ -227,6 +226,8 @@ fn asked(filled: &Filled) -> Vec<Asked> {
         page("/amministrazione", session),
         page("/amministrazione/chiavi", "SELECT * FROM api_key"),
         page("/amministrazione/utenti", "SELECT * FROM staff_account"),
+        page("/guida", session),
+        page("/guida/regole", session),
         page("/utenza/password", session),
     ]
 }
