@@ -29,7 +29,8 @@ struct Tracing {
 struct Aderente {
     name: String,
     eservices: String,
-    is_enabled: bool,
+    /// What there is to say of the sending by itself.
+    automatic: &'static str,
     days: Vec<Giorno>,
 }
 
@@ -67,8 +68,12 @@ pub(super) async fn show(visit: Visit) -> Answer {
         members.push(Aderente {
             name: section.name.clone(),
             eservices: section.eservices.join(", "),
-            is_enabled: owed_since.is_some(),
-            days: days.values().rev().map(|record| giorno(record, now)).collect(),
+            automatic: match owed_since {
+                _ if section.daily => "",
+                Some(_) => "L'invio automatico è spento nella configurazione.",
+                None => "L'invio automatico non è mai stato attivato.",
+            },
+            days: days.values().rev().map(|record| giorno(record, section.daily, now)).collect(),
         });
     }
     let frame =
@@ -76,7 +81,7 @@ pub(super) async fn show(visit: Visit) -> Answer {
     visit::show(&Tracing { frame, members })
 }
 
-fn giorno(record: &Record, now: Timestamp) -> Giorno {
+fn giorno(record: &Record, daily: bool, now: Timestamp) -> Giorno {
     let (state, badge) = match record.state {
         _ if record.sending.is_some() => ("invio in corso", "neutro"),
         None => ("non inviato", "attenzione"),
@@ -93,26 +98,35 @@ fn giorno(record: &Record, now: Timestamp) -> Giorno {
         submitted: record.submitted.map(|at| text::instant(at.as_millisecond())).unwrap_or_default(),
         failures: record.failures,
         last_error: record.last_error.clone().unwrap_or_default(),
-        remedy: remedy(record, now),
+        remedy: remedy(record, daily, now),
     }
 }
 
-/// What to do about a day; nothing where nothing is to be done.
-fn remedy(record: &Record, now: Timestamp) -> String {
+/// What to do about a day that is sent by itself if `daily`; nothing where nothing is to be done.
+fn remedy(record: &Record, daily: bool, now: Timestamp) -> String {
     let command = format!("waas-comuni tracing submit --date {}", record.day);
     match record.state {
-        _ if record.sending.is_some() => {
+        _ if record.sending.is_some() && daily => {
             "Non si sa ancora se l'invio è arrivato: il servizio lo chiede a PDND da sé.".to_owned()
         }
+        _ if record.sending.is_some() => format!(
+            "Non si sa se l'invio è arrivato: chi gestisce il servizio usa «{command}», che prima lo chiede a PDND."
+        ),
         None if ready(record.day).is_none_or(|ready| now < ready) => {
-            "Nulla: si invia dopo la fine del giorno.".to_owned()
+            "Nulla: si invia pochi minuti dopo la fine del giorno.".to_owned()
         }
-        None => {
-            let until = deadline(record.day).map(|until| text::instant(until.as_millisecond()));
-            format!(
-                "Il servizio riprova da sé{}. Se non riesce, chi lo gestisce usa «{command}».",
-                until.map(|until| format!(" fino al {until}")).unwrap_or_default()
-            )
+        None | Some(State::Missing) => {
+            let when = match deadline(record.day) {
+                Some(until) if record.state.is_none() && now < until => {
+                    format!("Si può inviare fino al {}", text::instant(until.as_millisecond()))
+                }
+                _ => "Il termine è passato senza invio".to_owned(),
+            };
+            if daily {
+                format!("{when}: il servizio prova da sé. Se non riesce, chi lo gestisce usa «{command}».")
+            } else {
+                format!("{when}: chi gestisce il servizio usa «{command}».")
+            }
         }
         Some(State::Pending) => "Nulla: PDND risponde di solito in pochi minuti.".to_owned(),
         Some(State::Completed) => String::new(),
@@ -124,8 +138,5 @@ fn remedy(record: &Record, now: Timestamp) -> String {
             "Il giorno non conta: leggere che cosa ha trovato PDND, rimediare, poi chi gestisce il servizio usa \
              «{command}»."
         ),
-        Some(State::Missing) => {
-            format!("Il termine è passato senza invio: chi gestisce il servizio usa «{command}».")
-        }
     }
 }

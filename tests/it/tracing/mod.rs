@@ -4,5 +4,6 @@ mod count;
 mod fake;
 mod job;
 mod judge;
+mod page;
 mod settings;
 mod submit;
