@@ -32,7 +32,7 @@ pub fn markdown() -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(
             page,
-            "| {} | {} | {} | {} | {} |",
+            "| `{}` | {} | {} | {} | {} |",
             rule.code,
             rule.severity.as_str(),
             if is_adjustable(rule) { "sì" } else { "no" },

@@ -51,4 +51,6 @@ fn the_guide_is_served_whole_and_its_links_lead_somewhere() {
         assert!(manual.contains(&format!("id=\"{link}\"")), "{path} leads to #{link}");
     }
     assert_eq!(visitor.get("/guida/altro").status, 404);
+    // A code is one word, also where a column is narrow.
+    assert!(visitor.get("/guida/regole").body.contains("<td><code>FILE-01</code></td>"));
 }
