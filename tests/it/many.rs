@@ -5,10 +5,14 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use diesel::RunQueryDsl;
+use futures_util::future::join_all;
+use tokio::time::timeout;
 use waas_comuni::clock::Clock;
 use waas_comuni::config::{EService, Environment};
+use waas_comuni::registry::Registry;
 use waas_comuni::siuss::record::EnteErogatore;
 use waas_comuni::store::{AnyConnection, EserviceId};
 use waas_comuni::voucher::issuer::{self, Profile, Signer};
@@ -209,4 +213,42 @@ fn an_import_that_is_under_way_holds_up_nobody_else() {
         Ok(())
     });
     held.unwrap();
+}
+
+on_both_databases! {
+    fn calls_that_wait_together_each_get_their_own_page(database) {
+        let store = database.store();
+        let registry = Registry::new(store.clone(), Clock::System);
+        // Their feeds differ in length, and in every flow.
+        let feeds: Vec<_> = (0_usize..3)
+            .map(|number| {
+                let eservice = store.register_eservice(&format!("e{number}")).unwrap();
+                let records: Vec<_> =
+                    (0..60 + 70 * number).map(|record| mensa(&format!("{number}/{record}"), 8420)).collect();
+                registry.publish(eservice, &roma(), &records).unwrap();
+                (eservice, registry.page(eservice, 0, u32::MAX).unwrap())
+            })
+            .collect();
+
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let calls = (0..600_usize).map(|number| {
+                let (eservice, feed) = &feeds[number % feeds.len()];
+                let (limit, skipped) = (number * 31 % 100 + 1, number * 17 % (feed.len() + 1));
+                let since = skipped.checked_sub(1).map_or(0, |last| u128::try_from(feed[last].ts_ms).unwrap());
+                let expected = &feed[skipped..feed.len().min(skipped + limit)];
+                let registry = &registry;
+                async move {
+                    let page = registry.page_async(*eservice, since, u32::try_from(limit).unwrap());
+                    // Some callers hang up, among them those who look for others.
+                    if number % 7 == 0 {
+                        let _ = timeout(Duration::ZERO, page).await;
+                        return;
+                    }
+                    assert_eq!(page.await.unwrap(), expected, "call {number}");
+                }
+            });
+            join_all(calls).await;
+        });
+    }
 }
