@@ -2,11 +2,12 @@
 //! looked for, kept and shown as the text that it is.
 
 use jiff::Timestamp;
+use regex::Regex;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use waas_comuni::clock::Clock;
 use waas_comuni::config;
-use waas_comuni::registry::{CodiceEsito, Esito};
+use waas_comuni::registry::{CodiceEsito, Esito, PublishedFlusso};
 use waas_comuni::staff::Role;
 use waas_comuni::vendor::keys;
 
@@ -61,6 +62,21 @@ fn follow(visitor: &Visitor<'_>, answer: Answer) -> Answer {
         Some(there) => visitor.get(there),
         None => answer,
     }
+}
+
+/// INPS refuses a flow, in words that are of the same kind.
+fn refuse(app: &App, flow: &PublishedFlusso) {
+    let esito = Esito {
+        id_flusso: flow.id_flusso.clone(),
+        ts_flusso: Timestamp::from_millisecond(flow.ts_ms).unwrap(),
+        ts_acquisizione: Timestamp::from_millisecond(flow.ts_ms).unwrap(),
+        tipo: "PS_PSA_SINA".to_owned(),
+        codice: CodiceEsito::RichiestaInvalida,
+        descrizione: Some(format!("{CODE}{FORMULA}")),
+        id_acquisizione_siuss: None,
+        altro: serde_json::Map::new(),
+    };
+    app.registry.record_esiti(app.eservice, &[esito], "r").unwrap();
 }
 
 on_both_databases! {
@@ -132,17 +148,7 @@ on_both_databases! {
         let sent = app.send_back_office("POST", "/api/v1/prestazioni", &headers, body.as_bytes());
         assert_eq!(sent.status, 200, "{sent:?}");
         let flow = app.registry.page(app.eservice, 0, 10).unwrap().pop().unwrap_or_else(|| panic!("{sent:?}"));
-        let esito = Esito {
-            id_flusso: flow.id_flusso.clone(),
-            ts_flusso: Timestamp::from_millisecond(flow.ts_ms).unwrap(),
-            ts_acquisizione: Timestamp::from_millisecond(flow.ts_ms).unwrap(),
-            tipo: "PS_PSA_SINA".to_owned(),
-            codice: CodiceEsito::RichiestaInvalida,
-            descrizione: Some(format!("{CODE}{FORMULA}")),
-            id_acquisizione_siuss: None,
-            altro: serde_json::Map::new(),
-        };
-        app.registry.record_esiti(app.eservice, &[esito], "r").unwrap();
+        refuse(&app, &flow);
         let anna = app.signed_in("anna", &Role::ALL);
         let benefit = format!("/prestazioni/prova/{}", flow.ts_ms);
         let mut pages: Vec<Answer> = ["", "/correzione", "/ritiro", "/invio"].map(|page| anna.get(&format!("{benefit}{page}"))).into();
@@ -157,6 +163,84 @@ on_both_databases! {
                 assert!(!page.body.contains(code), "{code}: {}", page.body);
             }
         }
+    }
+
+    fn what_an_xml_file_publishes_is_text_on_every_page(database) {
+        let app = App::start(database);
+        let anna = app.signed_in("anna", &Role::ALL);
+        let attribute = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+        let [surname, name, protocol, benefit] = [
+            "<script>alert(1)</script>",
+            "\" onmouseover=\"alert(2)",
+            "'\"><img src=x onerror=a(3)>",
+            "</td></table><svg onload=alert(4)>&lt;b&gt;",
+        ];
+        let xml = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Flusso xmlns=\"http://inps.it/Casellario\">\
+             <IdentificazioneFlusso Nome=\"{}\"><Ente Codice=\"H501\" Indirizzo=\"H501\" \
+             CFOperatore=\"RSSMRA80A01H501U\"/></IdentificazioneFlusso>\
+             <Beneficiario CodiceFiscale=\"CNTLCU15E09H501T\">\
+             <Anagrafica Cognome=\"{}\" Nome=\"{}\" AnnoNascita=\"2015\" LuogoNascita=\"H501\" Genere=\"1\" \
+             CodiceCittadinanza=\"380\"/>\
+             <Indirizzo CodiceRegione=\"08\" CodiceComune=\"058091\" CodiceNazione=\"380\"/>\
+             <PrestazioniSociali PresenzaProvaMezzi=\"2\" CaratterePrestazione=\"2\" CodicePrestazione=\"A1.19\" \
+             DenominazionePrestazione=\"{}\" ProtocolloDomanda=\"{}\" DataErogazionePrestazione=\"2025-03-15\" \
+             ImportoPrestazione=\"600.00\" PresaCarico=\"2\"/></Beneficiario></Flusso>",
+            attribute(&CODE[..40]),
+            attribute(surname),
+            attribute(name),
+            attribute(benefit),
+            attribute(protocol)
+        );
+        anna.get("/caricamenti");
+        let loaded = anna.upload("/caricamenti", &[("ente", "prova:H501")], "a.xml", xml.as_bytes());
+        let path = loaded.header("location").unwrap_or_else(|| panic!("{loaded:?}")).to_owned();
+        let settled = || {
+            while anna.get(&format!("{path}/stato")).json()["inCorso"] == true {
+                std::thread::yield_now();
+            }
+            anna.get(&path)
+        };
+        let preview = settled();
+        let run = Regex::new("name=\"lettura\" value=\"(\\d+)\"").unwrap();
+        let run = run.captures(&preview.body).unwrap_or_else(|| panic!("{preview:?}"))[1].to_owned();
+        assert_eq!(anna.post(&format!("{path}/conferma"), &[("lettura", &run)]).status, 303);
+        let published = settled();
+        let flow = app.registry.page(app.eservice, 0, 10).unwrap().pop().unwrap_or_else(|| panic!("{published:?}"));
+        refuse(&app, &flow);
+
+        let scheda = format!("/prestazioni/prova/{}", flow.ts_ms);
+        let mut pages: Vec<Answer> = ["", "/correzione", "/ritiro", "/invio"].map(|page| anna.get(&format!("{scheda}{page}"))).into();
+        let shown = |text: &str| {
+            let escaped = [("&", "&#38;"), ("<", "&#60;"), (">", "&#62;"), ("\"", "&#34;"), ("'", "&#39;")];
+            escaped.iter().fold(text.to_owned(), |text, (raw, escaped)| text.replace(raw, escaped))
+        };
+        for text in [surname, name, protocol, benefit] {
+            assert!(pages[0].body.contains(&shown(text)), "{text}: {:?}", pages[0]);
+            assert!(pages[1].body.contains(&format!("value=\"{}\"", shown(text))), "{text}: {:?}", pages[1]);
+        }
+        for (field, value) in [("protocollo", protocol), ("persona", "CNTLCU15E09H501T")] {
+            anna.get("/prestazioni");
+            let found = follow(&anna, anna.post("/prestazioni", &[(field, value)]));
+            assert!(found.body.contains(&shown(protocol)), "{field}: {found:?}");
+            pages.push(found);
+        }
+        anna.get("/registro/persona");
+        pages.push(anna.post("/registro/persona", &[("codice", "CNTLCU15E09H501T")]));
+        pages.extend(["/", "/caricamenti", "/prestazioni", "/esiti", "/registro"].map(|path| anna.get(path)));
+        pages.extend([preview, published]);
+        for page in pages {
+            assert_eq!(page.status, 200, "{page:?}");
+            for code in ["<script>alert", "\" onmouseover", "<img src=x", "<svg onload", "</td></table><"] {
+                assert!(!page.body.contains(code), "{code}: {}", page.body);
+            }
+        }
+        let document = anna.get(&format!("{scheda}/xml/{}", flow.id_flusso));
+        assert_eq!(document.status, 200, "{document:?}");
+        assert!(document.header("content-type").unwrap().starts_with("application/xml"), "{document:?}");
+        assert_eq!(document.header("x-content-type-options"), Some("nosniff"), "{document:?}");
+        let report = anna.get(&format!("{path}/rapporto.csv"));
+        no_cell_is_a_formula(&report.body);
     }
 
     fn one_ente_learns_nothing_by_counting_through_the_others(database) {
