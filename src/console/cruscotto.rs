@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
+use url::form_urlencoded::byte_serialize;
 
 use super::chart::Chart;
 use super::frame::Frame;
@@ -24,6 +25,8 @@ pub(super) const SECTION: Section = Section {
     pages: &[Page::get("/", Access::Roles(&Role::ALL), |visit| Box::pin(show(visit)))],
 };
 
+/// E-services that are shown at once: what a page costs does not grow with their number.
+const AT_ONCE: usize = 20;
 /// Months that are shown, the present one included.
 const MONTHS: i32 = 12;
 /// Codes that are shown, the dearest first.
@@ -36,8 +39,33 @@ const PAGE: u32 = 100;
 struct Cruscotto {
     frame: Frame,
     eservices: Vec<Stand>,
+    /// Where there are more e-services than are shown: which these are, and where the others are.
+    part: Option<Part>,
     /// What concerns the whole service: name, class of the badge, text.
     service: Vec<(&'static str, &'static str, String)>,
+}
+
+/// Which of many e-services are shown.
+struct Part {
+    label: String,
+    previous: Option<String>,
+    next: Option<String>,
+}
+
+impl Part {
+    /// The part of `all` that begins at the place `first`.
+    fn of(all: &[&Served], first: usize) -> Option<Self> {
+        let until = first.saturating_add(AT_ONCE);
+        let address = |place: usize| {
+            let name: String = byte_serialize(all.get(place)?.config.name.as_bytes()).collect();
+            Some(format!("/?da={name}"))
+        };
+        (all.len() > AT_ONCE).then(|| Self {
+            label: format!("E-service da {} a {} di {}", first + 1, until.min(all.len()), all.len()),
+            previous: if first > 0 { address(first.saturating_sub(AT_ONCE)) } else { None },
+            next: address(until),
+        })
+    }
 }
 
 /// How things stand with an e-service.
@@ -64,11 +92,15 @@ struct Stand {
 async fn show(visit: Visit) -> Answer {
     let done = (visit.query.text("fatto") == "password").then_some("La password è stata cambiata.");
     let mut eservices = Vec::new();
-    for (place, eservice) in visit.eservices().enumerate() {
+    let all: Vec<&Served> = visit.eservices().collect();
+    let from = visit.query.text("da");
+    let first = all.iter().position(|served| served.config.name == from).unwrap_or_default();
+    for (place, eservice) in all.iter().skip(first).take(AT_ONCE).enumerate() {
         eservices.push(stand(&visit, eservice, place).await?);
     }
+    let part = Part::of(&all, first);
     let service = service(&visit).await?;
-    visit::show(&Cruscotto { frame: visit.frame("Cruscotto").with_done(done), eservices, service })
+    visit::show(&Cruscotto { frame: visit.frame("Cruscotto").with_done(done), eservices, part, service })
 }
 
 async fn stand(visit: &Visit, served: &Served, place: usize) -> Result<Stand, Refusal> {

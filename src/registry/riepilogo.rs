@@ -318,13 +318,19 @@ pub(super) fn waiting(
     since: i64,
 ) -> Result<u64, StoreError> {
     let passed = up_to(connection, eservice, since)?;
-    let dropped: i64 = flusso::table
+    let dropped = dropped(connection, eservice, since)?;
+    Ok(figure(total(connection, eservice)? - passed - dropped))
+}
+
+/// How many of the flows after `since` come no more.
+fn dropped(connection: &mut AnyConnection, eservice: EserviceId, since: i64) -> Result<i64, StoreError> {
+    let dropped = flusso::table
         .filter(flusso::eservice_id.eq(eservice.get()))
         .filter(flusso::ts.gt(since))
         .filter(flusso::eliminato_ms.is_not_null())
         .count()
         .get_result(connection)?;
-    Ok(figure(total(connection, eservice)? - passed - dropped))
+    Ok(dropped)
 }
 
 /// How a feed stands with INPS.
@@ -353,8 +359,9 @@ pub(crate) fn standing(
     today: Day,
 ) -> Result<Standing, StoreError> {
     let id = eservice.get();
+    let flussi = total(connection, eservice)?;
     let taken = up_to(connection, eservice, position)?;
-    let waiting = waiting(connection, eservice, position)?;
+    let waiting = figure(flussi - taken - dropped(connection, eservice, position)?);
     let (mut late, mut due) = ([0, 0], [None, None]);
     if waiting > 0 {
         let open = || scadenza::table.filter(scadenza::eservice_id.eq(id)).filter(scadenza::ts.gt(position));
@@ -379,14 +386,7 @@ pub(crate) fn standing(
         .select((esito_riepilogo::codice_esito, esito_riepilogo::flussi))
         .load(connection)?;
     let esiti = esiti.into_iter().map(|(codice, flussi)| (codice, figure(flussi))).collect();
-    Ok(Standing {
-        flussi: figure(total(connection, eservice)?),
-        taken: figure(taken),
-        waiting,
-        late,
-        due,
-        esiti,
-    })
+    Ok(Standing { flussi: figure(flussi), taken: figure(taken), waiting, late, due, esiti })
 }
 
 fn figure(count: i64) -> u64 {

@@ -1,5 +1,7 @@
 //! The figures of the first page, which are kept beside what they count.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -10,7 +12,7 @@ use waas_comuni::siuss::record::Record;
 use waas_comuni::staff::{Role, Scope};
 
 use crate::rifiuti::two_enti;
-use crate::support::app::App;
+use crate::support::app::{App, eservice};
 use crate::support::database::on_both_databases;
 use crate::support::records::{mensa, minore, withdrawn};
 use crate::support::staff::{PASSWORD, Visitor};
@@ -123,6 +125,46 @@ on_both_databases! {
         assert!(one.contains("voi ne vedete una parte"), "{one}");
         let both = limited("carla", &["F205", "H501"]);
         assert_eq!(fact(&both, "In attesa di INPS"), "1 flussi");
+    }
+
+    fn many_eservices_are_shown_a_part_at_a_time(database) {
+        let app = App::start_with(database, |config| {
+            let keys = config.eservice[0].jwks_url.clone().unwrap();
+            let keys = PathBuf::from(keys.strip_prefix("file:").unwrap());
+            for number in 1..45 {
+                let (name, path) = (format!("ente-{number}"), format!("/waas/{number}/v1"));
+                config.eservice.push(eservice(&name, &path, keys.parent().unwrap()));
+            }
+        });
+        let link = Regex::new("href=\"([^\"]*)\">E-service (precedenti|successivi)").unwrap();
+        let card = Regex::new("<h2 id=\"eservice-\\d+\">([^ ]*) ").unwrap();
+        let walk = |visitor: &Visitor<'_>, way: &str, from: &str| {
+            let (mut names, mut path) = (Vec::new(), Some(from.to_owned()));
+            while let Some(at) = path.take() {
+                let page = visitor.get(&at).body;
+                names.push(card.captures_iter(&page).map(|card| card[1].to_owned()).collect::<Vec<_>>());
+                path = link.captures_iter(&page).find(|link| &link[2] == way).map(|link| link[1].to_owned());
+            }
+            names
+        };
+        let anna = app.signed_in("anna", &[Role::Operatore]);
+        let parts = walk(&anna, "successivi", "/");
+        assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), [20, 20, 5]);
+        let all: BTreeSet<&String> = parts.iter().flatten().collect();
+        assert_eq!((all.len(), parts[0][0].as_str(), parts[2][0].as_str()), (45, "prova", "ente-40"));
+        let mut back = walk(&anna, "precedenti", "/?da=ente-40");
+        back.reverse();
+        assert_eq!(back, parts);
+        assert!(page(&anna).contains("E-service da 1 a 20 di 45"));
+        assert_eq!(walk(&anna, "precedenti", "/?da=nessuno"), parts[..1], "of what is not there, the first ones");
+        // Whoever sees few of them sees them at once.
+        let id = |name: &str| app.store.find_eservice(name).unwrap().unwrap();
+        let two = Scope::new(vec![(id("ente-3"), None), (id("ente-44"), None)]);
+        app.account_within("bruno", &[Role::Operatore], two);
+        let bruno = app.visitor();
+        bruno.sign_in("bruno", PASSWORD);
+        assert_eq!(walk(&bruno, "successivi", "/?da=ente-40"), [["ente-3", "ente-44"]]);
+        assert!(!page(&bruno).contains("E-service da"));
     }
 
     fn what_waits_is_counted_after_any_cursor(database) {
