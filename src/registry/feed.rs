@@ -71,7 +71,8 @@ pub(super) fn pages(connection: &mut AnyConnection, asked: &[Asked]) -> Result<V
             };
             let mut pages = vec![Vec::new(); asked.len()];
             for (place, row) in statement.load::<(i32, Row)>(inner)? {
-                if let Some(page) = usize::try_from(place).ok().and_then(|place| pages.get_mut(place - 1)) {
+                let place = usize::try_from(place).ok().and_then(|place| place.checked_sub(1));
+                if let Some(page) = place.and_then(|place| pages.get_mut(place)) {
                     page.push(row);
                 }
             }

@@ -6,7 +6,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot::{self, error::RecvError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::feed::{self, Asked, Row};
@@ -41,28 +42,42 @@ impl Default for Readers {
 impl Readers {
     /// The page that is asked for; from the replica, if there is one. Fails after [`Store::longest`].
     pub(super) async fn page(self: &Arc<Self>, store: &Store, asked: Asked) -> Result<Vec<Row>, StoreError> {
-        let (page, given) = oneshot::channel();
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push_back(Waiting { asked, page });
-        let given = async {
-            tokio::pin!(given);
+        let page = async {
             loop {
-                tokio::select! {
-                    biased;
-                    page = &mut given => return page.map_err(|_| interrupted())?,
-                    Ok(turn) = Arc::clone(&self.turns).acquire_owned() => {
-                        let batch = self.take();
-                        if batch.is_empty() {
-                            // Somebody looks for this call already.
-                            drop(turn);
-                            return given.await.map_err(|_| interrupted())?;
-                        }
-                        // Others wait for what is looked up, and may for longer than this call does.
-                        tokio::spawn(look(Arc::clone(self), store.clone(), turn, batch));
-                    }
+                // A look ends early with the thread that it runs on, when the service stops: whoever is left looks again.
+                if let Ok(page) = self.wait(store, asked).await {
+                    return page;
                 }
             }
         };
-        timeout(store.longest(), given).await.map_err(|_| unavailable("no answer in time"))?
+        timeout(store.longest(), page).await.map_err(|_| unavailable("no answer in time"))?
+    }
+
+    /// Waits in the line once: for one's own look, or for that of somebody else.
+    async fn wait(
+        self: &Arc<Self>,
+        store: &Store,
+        asked: Asked,
+    ) -> Result<Result<Vec<Row>, StoreError>, RecvError> {
+        let (page, given) = oneshot::channel();
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push_back(Waiting { asked, page });
+        tokio::pin!(given);
+        loop {
+            tokio::select! {
+                biased;
+                page = &mut given => return page,
+                Ok(turn) = Arc::clone(&self.turns).acquire_owned() => {
+                    let batch = self.take();
+                    if batch.is_empty() {
+                        // Somebody looks for this call already.
+                        drop(turn);
+                        return given.await;
+                    }
+                    // Others wait for what is looked up, and may for longer than this call does.
+                    tokio::spawn(look(Arc::clone(self), store.clone(), turn, batch));
+                }
+            }
+        }
     }
 
     /// Some of those who wait.
@@ -105,10 +120,6 @@ async fn look(readers: Arc<Readers>, store: Store, turn: OwnedSemaphorePermit, m
         batch = readers.take();
     }
     drop(turn);
-}
-
-fn interrupted() -> StoreError {
-    unavailable("the work was interrupted")
 }
 
 fn unavailable(reason: &str) -> StoreError {
