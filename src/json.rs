@@ -12,14 +12,14 @@ use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Vis
 pub(crate) enum Fault {
     /// It is not the JSON that was expected.
     Unreadable(serde_json::Error),
-    /// An object, at some depth, repeats a member.
-    Repeated,
+    /// An object, at some depth, repeats a member: where.
+    Repeated(serde_json::Error),
 }
 
 /// Reads a JSON text.
 pub(crate) fn distinct<T: DeserializeOwned>(json: &[u8]) -> Result<T, Fault> {
     let value = serde_json::from_slice(json).map_err(Fault::Unreadable)?;
-    serde_json::from_slice::<Distinct>(json).map_err(|_| Fault::Repeated)?;
+    serde_json::from_slice::<Distinct>(json).map_err(Fault::Repeated)?;
     Ok(value)
 }
 

@@ -20,13 +20,18 @@ const LONGEST_TIPO: usize = 64;
 
 /// Reads the body.
 pub fn read(body: &[u8]) -> Result<Vec<Esito>, Problem> {
+    if body.trim_ascii().is_empty() {
+        return Err(wrong("Il corpo è vuoto: inviare un oggetto JSON con elenco_esiti."));
+    }
+    if str::from_utf8(body).is_err() {
+        return Err(wrong("Il corpo non è in UTF-8: scrivere il JSON in UTF-8."));
+    }
     let value: Value = json::distinct(body).map_err(|fault| {
-        wrong(match fault {
-            Fault::Unreadable(error) => {
-                format!("Il corpo non è JSON valido (riga {}, colonna {}).", error.line(), error.column())
-            }
-            Fault::Repeated => "Un oggetto del corpo ripete un campo.".to_owned(),
-        })
+        let (what, error) = match fault {
+            Fault::Unreadable(error) => ("Il corpo non è JSON valido", error),
+            Fault::Repeated(error) => ("Un oggetto del corpo ripete un campo", error),
+        };
+        wrong(format!("{what} (riga {}, colonna {}).", error.line(), error.column()))
     })?;
     let Value::Object(mut body) = value else {
         return Err(wrong("Il corpo deve essere un oggetto con elenco_esiti."));

@@ -63,6 +63,6 @@ impl<'a> Token<'a> {
 fn object(json: &[u8]) -> Result<Map<String, Value>, &'static str> {
     json::distinct(json).map_err(|fault| match fault {
         Fault::Unreadable(_) => "non è un oggetto JSON",
-        Fault::Repeated => "ripete un campo",
+        Fault::Repeated(_) => "ripete un campo",
     })
 }

@@ -157,7 +157,10 @@ on_both_databases! {
             ("GET", "/waas/v1/flussi?since=0&max_entries=x", &[auth], b"", 400, "max_entries"),
             ("POST", "/waas/v1/esiti", &[auth], b"{}", 415, "application/json"),
             ("POST", "/waas/v1/esiti", &[auth, ("Content-Type", "text/plain")], b"{}", 415, "application/json"),
-            ("POST", "/waas/v1/esiti", &[auth, json], b"", 400, "JSON"),
+            ("POST", "/waas/v1/esiti", &[auth, json, ("Content-Encoding", "gzip")], b"{}", 415, "compresso"),
+            ("POST", "/waas/v1/esiti", &[auth, json], b"", 400, "vuoto"),
+            ("POST", "/waas/v1/esiti", &[auth, json], b"{\"elenco_esiti\":[}", 400, "riga 1, colonna 18"),
+            ("POST", "/waas/v1/esiti", &[auth, json], b"{\"elenco_esiti\":[{\"x\":\"\xE8\"}]}", 400, "UTF-8"),
             ("POST", "/waas/v1/esiti", &[auth, json], b"[]", 400, "oggetto"),
             ("POST", "/waas/v1/esiti", &[auth, json], b"{\"altro\":1}", 400, "altro"),
             ("POST", "/waas/v1/esiti", &[auth, json], b"{\"elenco_esiti\":7}", 400, "elenco"),
@@ -217,7 +220,7 @@ on_both_databases! {
             assert!(detail.contains(&format!("elenco_esiti[1].{field}")), "{detail}");
         }
         assert_eq!(count(), before, "nothing of a wrong delivery is stored");
-        for nothing in ["{}", r#"{"elenco_esiti":[]}"#, r#"{"elenco_esiti":null}"#] {
+        for nothing in ["{}", r#"{"elenco_esiti":[]}"#, r#"{"elenco_esiti":null}"#, "\u{FEFF}{}\r\n"] {
             assert_eq!(app.post_esiti(nothing).status, 204, "{nothing}");
         }
         let odd = json!({ "elenco_esiti": [{

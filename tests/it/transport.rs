@@ -186,20 +186,28 @@ fn what_is_not_http_harms_nobody() {
 #[test]
 fn who_would_rather_speak_another_protocol_is_answered_and_told_that_the_connection_ends() {
     let (_database, app) = app();
-    for (call, code) in [
-        ("GET /waas/v1/flussi?since=0 HTTP/1.1\r\n", 200),
-        ("POST /waas/v1/esiti HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 2\r\n", 204),
+    let post = "POST /waas/v1/esiti HTTP/1.1\r\nContent-Type: application/json\r\n";
+    for (call, body, code) in [
+        ("GET /waas/v1/flussi?since=0 HTTP/1.1\r\n".to_owned(), "", 200),
+        (format!("{post}Content-Length: 2\r\n"), "{}", 204),
+        (format!("{post}Transfer-Encoding: chunked\r\n"), "2\r\n{}\r\n0\r\n\r\n", 204),
+        (post.to_owned(), "", 400),
     ] {
-        let body = if code == 204 { "{}" } else { "" };
-        let request = format!(
-            "{call}Host: x\r\nAuthorization: Bearer {}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
-             HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n\r\n{body}",
-            app.voucher(),
-        );
-        let answer = send(&app, request.as_bytes());
-        assert_eq!(status(&answer), Some(code), "{answer}");
-        let (head, _) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains("\r\nconnection: close"), "{head}");
+        for other in [
+            "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
+             HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n",
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+        ] {
+            let began = Instant::now();
+            let request =
+                format!("{call}Host: x\r\nAuthorization: Bearer {}\r\n{other}\r\n{body}", app.voucher());
+            let answer = send(&app, request.as_bytes());
+            assert_eq!(status(&answer), Some(code), "{answer}");
+            let (head, _) = answer.split_once("\r\n\r\n").unwrap();
+            assert!(head.contains("\r\nconnection: close"), "{head}");
+            // A body that is all there is not waited for.
+            assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        }
     }
     serves(&app);
 }

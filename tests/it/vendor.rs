@@ -328,7 +328,7 @@ fn what_is_no_request_of_the_contract_is_refused() {
     let app = App::start(&database);
     let vendor = Vendor::new(&app, "gestionale", &[]);
     let many = json!(vec![7; 1001]).to_string();
-    for body in ["", "{", "[]", &many, "{\"a\":1} x", "\u{FEFF}{}"] {
+    for body in ["", "{", "[]", &many, "{\"a\":1} x", "\u{FEFF}\u{FEFF}{}"] {
         vendor.call("POST", "/prestazioni", &[], body).problem(400);
     }
     let huge = " ".repeat(4_000_001);
