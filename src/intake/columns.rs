@@ -157,7 +157,7 @@ impl Columns {
         let filled = |places: &[usize]| {
             places.iter().filter_map(|place| values.get(*place)).any(|value| !value.trim().is_empty())
         };
-        let is_sinba = filled(&self.pseudonyms);
+        let is_sinba = filled(&self.pseudonyms) || (!filled(&self.codes) && self.speaks_of_a_child(values));
         if is_sinba && filled(&self.codes) {
             notices.push(Notice::new(
                 &MIXED,
@@ -201,6 +201,16 @@ impl Columns {
             }
         }
         (row.finish(), notices)
+    }
+
+    /// Whether a row that says in no column whose it is has more values of a child in care than of a benefit.
+    fn speaks_of_a_child(&self, values: &StringRecord) -> bool {
+        let filled = self.all.iter().zip(values).filter(|(_, value)| !value.trim().is_empty());
+        let (children, benefits): (Vec<_>, Vec<_>) = filled
+            .map(|(column, _)| (column.ps.is_some(), column.sinba.is_some()))
+            .filter(|(ps, sinba)| ps != sinba)
+            .partition(|(_, sinba)| *sinba);
+        children.len() > benefits.len()
     }
 }
 

@@ -14,7 +14,7 @@ use super::mapping::Mapping;
 pub(super) static ROW: Rule = Rule {
     code: "CSV-02",
     severity: Severity::Errore,
-    summary: "Ogni riga ha tanti valori quante sono le colonne, e una lunghezza ragionevole",
+    summary: "Ogni riga ha un valore, anche vuoto, per ogni colonna, nessuno oltre l'ultima, e una lunghezza ragionevole",
     source: "Fatti SIUSS, «The CSV layout»",
 };
 
@@ -39,10 +39,16 @@ impl<'a, R: Read> Rows<'a, R> {
     }
 
     fn row(&self, line: u64) -> Taken {
-        if self.record.len() != self.columns.count() {
-            let message =
-                format!("La riga ha {} valori, le colonne sono {}.", self.record.len(), self.columns.count());
-            let remedy = "Controllare separatori e virgolette della riga.";
+        let (values, columns) = (self.record.len(), self.columns.count());
+        let nameless = self.record.iter().skip(columns).any(|value| !value.trim().is_empty());
+        if values < columns || nameless {
+            let message = format!("La riga ha {values} valori, le colonne sono {columns}.");
+            let remedy = if nameless {
+                "Controllare separatori e virgolette della riga."
+            } else {
+                "Controllare separatori e virgolette della riga. Excel omette i separatori in fondo, dove le ultime \
+                 colonne sono vuote: mettere per ultima una colonna che ha sempre un valore, come PresaCarico."
+            };
             return Taken::fault(line, Notice::new(&ROW, "riga", "", message, remedy));
         }
         let (element, notices) = self.columns.element(line, &self.record);
@@ -56,7 +62,8 @@ pub(super) fn unknown_columns(source: impl Read) -> Result<Vec<String>, Vec<Noti
     Ok(columns::unknown_names(header.iter()))
 }
 
-/// A reader behind the header of `source`, and the header.
+/// A reader behind the header of `source`, and the header, without the columns that have no name and stand at its end:
+/// spreadsheets leave them there.
 fn begin<R: Read>(source: R) -> Result<(csv::Reader<Bounded<R>>, StringRecord), Vec<Notice>> {
     let mut source = BufReader::with_capacity(64 * 1024, source);
     let start = source.fill_buf().map_err(|error| vec![super::unreadable(&error)])?;
@@ -70,9 +77,18 @@ fn begin<R: Read>(source: R) -> Result<(csv::Reader<Bounded<R>>, StringRecord), 
         .flexible(true)
         .from_reader(Bounded { source, left: LONGEST_ROW });
     let mut record = StringRecord::new();
-    match reader.read_record(&mut record) {
+    let mut read = reader.read_record(&mut record);
+    // With this line Excel is told of the separator, which has been found in it.
+    if matches!(read, Ok(true)) && record.len() == 2 && record.iter().collect::<String>().trim() == "sep=" {
+        read = reader.read_record(&mut record);
+    }
+    match read {
         Ok(true) => match no_header(&record) {
-            None => Ok((reader, record)),
+            None => {
+                let named = record.iter().zip(1..).filter(|(name, _)| !name.trim().is_empty()).last();
+                record.truncate(named.map_or(0, |(_, count)| count));
+                Ok((reader, record))
+            }
             Some(notice) => Err(vec![notice]),
         },
         Ok(false) => Err(vec![empty("Il file è vuoto")]),

@@ -27,6 +27,11 @@ const NOT_TEXT: [(&[u8], &str); 4] = [
     (b"%PDF-", "un PDF"),
 ];
 
+/// What vowels with an accent are in code page 850 and in Mac OS Roman, and hardly ever anything in Windows-1252. Not
+/// here is what is a letter of a name, a quotation mark, a dash or the euro there.
+const NOT_WINDOWS_1252: [u8; 13] =
+    [0x81, 0x82, 0x83, 0x87, 0x88, 0x89, 0x8B, 0x8D, 0x8F, 0x90, 0x95, 0x98, 0x9D];
+
 /// The first bytes of a file, which is left at its beginning.
 fn beginning(file: &mut (impl Read + Seek)) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
@@ -67,6 +72,7 @@ pub(super) fn csv_encoding(
     let mut lines: u64 = 1;
     let (mut accents, mut broken) = (0_u64, 0_u64);
     let mut first_broken = None;
+    let (mut foreign, mut familiar) = (0_u64, 0_u64);
     loop {
         let count = file.read(&mut chunk)?;
         pending.extend_from_slice(chunk.get(..count).unwrap_or_default());
@@ -83,6 +89,8 @@ pub(super) fn csv_encoding(
             } else if !part.invalid().is_empty() {
                 broken += 1;
                 first_broken = first_broken.or(Some(lines));
+                foreign += u64::from(part.invalid().iter().any(|byte| NOT_WINDOWS_1252.contains(byte)));
+                familiar += u64::from(part.invalid().iter().any(|byte| *byte >= 0xC0));
             }
         }
         if last {
@@ -95,6 +103,7 @@ pub(super) fn csv_encoding(
         None => Ok(UTF_8),
         // Windows-1252 hardly ever has a sequence that is also UTF-8: many of them mean a file in UTF-8 that is damaged.
         Some(line) if accents > broken => Err(vec![damaged(line)]),
+        Some(line) if foreign > familiar => Err(vec![of_another_system(line)]),
         Some(_) => Ok(WINDOWS_1252),
     })
 }
@@ -109,17 +118,22 @@ fn utf16_csv() -> Notice {
     )
 }
 
+fn of_another_system(line: u64) -> Notice {
+    let message = format!(
+        "Il file non è in UTF-8, e in Windows-1252 le sue lettere accentate sarebbero altri segni (la prima alla riga \
+         {line}): viene da MS-DOS o da un Macintosh."
+    );
+    wrong_letter(line, message, "Salvare di nuovo il file come CSV in UTF-8.")
+}
+
 fn damaged(line: u64) -> Notice {
-    Notice {
-        line: Some(line),
-        ..Notice::new(
-            &ENCODED,
-            "file",
-            "",
-            format!("Il file è in UTF-8, ma alla riga {line} ha un carattere rovinato."),
-            "Correggere il carattere, o salvare di nuovo il file in UTF-8 dal programma di origine.",
-        )
-    }
+    let message = format!("Il file è in UTF-8, ma alla riga {line} ha un carattere rovinato.");
+    let remedy = "Correggere il carattere, o salvare di nuovo il file in UTF-8 dal programma di origine.";
+    wrong_letter(line, message, remedy)
+}
+
+fn wrong_letter(line: u64, message: String, remedy: &str) -> Notice {
+    Notice { line: Some(line), ..Notice::new(&ENCODED, "file", "", message, remedy) }
 }
 
 /// The encoding of an XML file, and what its parser may find declared. Leaves the file at its beginning.

@@ -104,7 +104,8 @@ impl<const N: usize> Digits<N> {
 
 impl<const N: usize> Value for Digits<N> {
     fn expected() -> String {
-        format!("{N} cifre")
+        // Spreadsheets drop leading zeros, which no year has.
+        if N == 4 { format!("{N} cifre") } else { format!("{N} cifre, con gli zeri iniziali") }
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -139,7 +140,7 @@ impl Value for Data {
     const KIND: Kind = Kind::Day;
 
     fn expected() -> String {
-        "una data esistente, nella forma AAAA-MM-GG".to_owned()
+        "una data esistente, nella forma AAAA-MM-GG (in un CSV anche GG/MM/AAAA)".to_owned()
     }
 
     fn read(text: &str) -> Option<Self> {

@@ -35,6 +35,12 @@ fn table(rows: &[String]) -> String {
     format!("{HEADER}\n{}\n", rows.join("\n"))
 }
 
+/// `table` with these bytes for a surname.
+fn with_bytes(table: &str, surname: &[u8]) -> Vec<u8> {
+    let (before, after) = table.split_once("Conti").unwrap();
+    [before.as_bytes(), surname, after.as_bytes()].concat()
+}
+
 /// Everything in the feed.
 fn feed(database: &TestDatabase) -> Vec<PublishedFlusso> {
     let store = database.store();
@@ -190,6 +196,9 @@ fn one_table_in_many_spellings_is_one_table() {
         ("quoted", plain.replace("Borse di studio", "\"Borse di studio\"").into_bytes()),
         ("blank", format!("{plain}\n;;;;;;;;;;;;;;;;;\n\n").into_bytes()),
         ("spaces", plain.replace(";Luca;", "; Luca ;").into_bytes()),
+        ("columns", plain.replace('\n', ";; ;\r\n").into_bytes()),
+        ("values", plain.replace(";2\n", ";2;\n").into_bytes()),
+        ("sep", format!("sep=,\r\n{}", plain.replace(';', ",")).into_bytes()),
     ];
     for (name, content) in spellings {
         place.file(&format!("{name}.csv"), content);
@@ -245,7 +254,7 @@ fn what_cannot_be_read_is_refused_clearly_and_harms_nothing_else() {
         ("near.csv", &good.replace("Cognome", "Cognomee").into_bytes(), 1, "Forse è Cognome"),
         ("huge.csv", &huge_row, 3, "fine della riga"),
         ("million.csv", million.as_bytes(), 1, "fine della riga"),
-        ("many.csv", many.as_bytes(), 1, "altre 99981 colonne"),
+        ("many.csv", many.as_bytes(), 1, "altre 99980 colonne"),
         ("quote.csv", &format!("{good}\"{}", "y;\n".repeat(1 << 20)).into_bytes(), 3, "fine della riga"),
         ("utf16.csv", b"\xFF\xFEC\0o\0", 1, "UTF-16"),
         ("half.csv", b"C\0o\0d\0", 1, "senza BOM"),
@@ -255,10 +264,15 @@ fn what_cannot_be_read_is_refused_clearly_and_harms_nothing_else() {
         ("tabs.csv", &good.replace(';', "\t").into_bytes(), 1, "tabulazioni"),
         ("mac.csv", &good.replace('\n', "\r").into_bytes(), 1, "ritorno del carrello"),
         ("blank.csv", &format!("\r\n{good}").into_bytes(), 1, "prima riga è vuota"),
-        ("nameless.csv", &good.replace('\n', ";\n").into_bytes(), 1, "colonna 19 non ha nome"),
+        ("nameless.csv", &good.replace("Cognome", "").into_bytes(), 1, "colonna 2 non ha nome"),
+        ("beyond.csv", &good.replace(";2\n", ";2;;7\n").into_bytes(), 3, "20 valori, le colonne sono 18"),
+        ("nobody.csv", b"CodiceFiscale;IDBeneficiario;LuogoVita\n;;1\n", 3, "Manca IDBeneficiario"),
         ("february.csv", &good.replace("2025-03-15", "30/02/2025").into_bytes(), 3, "= \"30/02/2025\""),
         ("thousands.csv", &good.replace("600.00", "1.600,00").into_bytes(), 3, "= \"1.600,00\""),
         ("words.csv", &good.replace("600.00", "600,00 euro").into_bytes(), 3, "= \"600,00 euro\""),
+        ("msdos.csv", &with_bytes(&good, b"Niccol\x95"), 1, "viene da MS-DOS"),
+        ("roman.csv", &with_bytes(&good, b"Niccol\x98"), 1, "Macintosh"),
+        ("slovene.csv", &with_bytes(&good, &[b"\x8A".as_slice(), &[b'k'; 40]].concat()), 3, "= \"Škkk"),
         (
             "damaged.csv",
             &[
@@ -287,7 +301,8 @@ fn what_cannot_be_read_is_refused_clearly_and_harms_nothing_else() {
         ("cut.xml", &document("").into_bytes(), 3, "riga 2, "),
         ("text.xml", &document("\nx</Flusso>").into_bytes(), 3, "riga 3, "),
         ("after.xml", &document("\n</Flusso>x").into_bytes(), 3, "riga 3, "),
-        ("namespace.xml", b"<Flusso/>", 3, "namespace"),
+        ("namespace.xml", b"<Flusso><IdentificazioneFlusso/><a/></Flusso>", 3, "Rifiutati: 1."),
+        ("root.xml", b"<Flussi/>", 3, "Flussi senza namespace"),
         ("encoding.xml", b"<?xml version=\"1.0\" encoding=\"EBCDIC-IT\"?><Flusso/>", 1, "ebcdic-it"),
         ("broken.xml", b"<?xml version=\"1.0\"?><Flusso xmlns=\"\xE0\"/>", 3, "codifica che dichiara"),
     ];

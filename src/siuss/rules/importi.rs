@@ -1,5 +1,7 @@
 //! Rules of the amounts: the shares and their sum, and the hours.
 
+use std::cmp::Ordering;
+
 use rust_decimal::Decimal;
 
 use super::super::element::Element;
@@ -87,15 +89,14 @@ fn check_shares(record: &PsPsaSina, notices: &mut Vec<Notice>) {
         let Some(share) = share else { continue };
         first = first.or(Some((field, share)));
         sum += share.number();
-        if share.number() < Decimal::ZERO || (share.number().is_zero() && !may_be_zero) {
-            notices.push(Notice::new(
-                &QUOTE,
-                field,
-                &share.text(),
-                format!("{field} deve essere maggiore di zero: una quota che non c'è non si scrive."),
-                "Togliere la quota, o correggerla.",
-            ));
-        }
+        let fault = match share.number().cmp(&Decimal::ZERO) {
+            Ordering::Greater => continue,
+            Ordering::Equal if may_be_zero => continue,
+            _ if may_be_zero => "non può essere negativo",
+            _ => "deve essere maggiore di zero: una quota che non c'è non si scrive",
+        };
+        let message = format!("{field} {fault}.");
+        notices.push(Notice::new(&QUOTE, field, &share.text(), message, "Togliere la quota, o correggerla."));
     }
     let (total_field, total) = if is_occasional(record) {
         ("ImportoPrestazione", prestazione.importo)

@@ -76,7 +76,10 @@ impl<R: BufRead> Document<R> {
     fn enter(&mut self, element: Element, open: bool) -> Result<Option<Item>, Notice> {
         match &mut self.place {
             Place::Prolog => {
-                let fault = root_fault(&element);
+                if element.name != "Flusso" {
+                    return Err(other_root(&element));
+                }
+                let fault = attribute_of_the_root(&element);
                 self.place = if open { Place::Flusso { identified: false } } else { Place::End };
                 if fault.is_none() && !open {
                     return Ok(Some(Item::Fault(no_identification(element.line))));
@@ -202,23 +205,18 @@ impl<R: BufRead> Iterator for Document<R> {
     }
 }
 
-fn root_fault(root: &Element) -> Option<Notice> {
-    if root.name != "Flusso" {
-        return Some(Notice {
-            line: Some(root.line),
-            ..Notice::new(
-                &STRUCTURE,
-                root.name.clone(),
-                "",
-                format!(
-                    "L'elemento iniziale è {}, non Flusso nel namespace {}.",
-                    root.name,
-                    super::NAMESPACE
-                ),
-                "Controllare che il file sia un flusso SIUSS, e che il namespace sia scritto per intero.",
-            )
-        });
-    }
+/// Nothing of a document with another root is what it seems.
+fn other_root(root: &Element) -> Notice {
+    let name = match root.name.strip_prefix("{}") {
+        Some(name) => format!("{name} senza namespace"),
+        None => root.name.to_string(),
+    };
+    let message = format!("L'elemento iniziale è {name}, e non Flusso nel namespace {}.", super::NAMESPACE);
+    let remedy = "Controllare che il file sia un flusso SIUSS, e che il namespace sia scritto per intero.";
+    Notice { line: Some(root.line), ..Notice::new(&STRUCTURE, "Flusso", "", message, remedy) }
+}
+
+fn attribute_of_the_root(root: &Element) -> Option<Notice> {
     root.attributes.first().map(|(name, value)| Notice {
         line: Some(root.line),
         ..Notice::new(
