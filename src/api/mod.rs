@@ -9,6 +9,7 @@
 //! answer.
 
 mod admission;
+mod ahead;
 mod body;
 mod call;
 pub(crate) mod client;
@@ -21,6 +22,7 @@ mod limit;
 mod metrics;
 pub mod openapi;
 pub mod outcomes;
+mod page;
 mod prepare;
 mod prestazioni;
 pub mod problem;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use actix_web::web::Bytes;
 
 use super::admission::Admission;
+use super::ahead::Ahead;
 use super::limit::AddressLimit;
 use super::metrics::Metrics;
 use super::route::Routes;
@@ -31,6 +32,8 @@ pub(super) struct Service {
     pub(super) trusted_proxies: Vec<Network>,
     pub(super) limit: Arc<AddressLimit>,
     pub(super) admission: Arc<Admission>,
+    /// Pages that were read before they are asked for, where that is configured.
+    pub(super) ahead: Option<Arc<Ahead>>,
     pub(super) over_tls: bool,
     pub(super) rules: Arc<RulesInForce>,
     /// Names of the `[[tracing]]` sections whose files are sent every day.
@@ -52,11 +55,14 @@ impl Service {
         clock: Clock,
         appender: Appender,
     ) -> Self {
+        let registry = Registry::new(store.clone(), clock.clone());
+        let metrics = Arc::new(Metrics::new());
         Self {
             routes: Routes::new(
                 eservices.into_iter().map(|eservice| (eservice.config.base_path.clone(), eservice)),
             ),
-            registry: Registry::new(store.clone(), clock.clone()),
+            ahead: ahead(config, &registry, &metrics),
+            registry,
             appender,
             clock,
             trusted_proxies: config
@@ -71,7 +77,7 @@ impl Service {
             rules: Arc::new(RulesInForce::new(config, store.clone())),
             daily_counts: config.tracing.iter().filter(|one| one.daily).map(|one| one.name.clone()).collect(),
             store,
-            metrics: Arc::new(Metrics::new()),
+            metrics,
             spans: None,
             looked: Arc::default(),
         }
@@ -81,13 +87,15 @@ impl Service {
     pub(super) fn under(&self, config: &Config, eservices: Vec<EService>) -> Self {
         let (store, clock, appender) = (self.store.clone(), self.clock.clone(), self.appender.clone());
         self.limit.allow(config.api.refused_calls_per_minute);
+        let other = Self::new(config, eservices, store, clock, appender);
         Self {
             limit: Arc::clone(&self.limit),
             admission: Arc::clone(&self.admission),
+            ahead: ahead(config, &other.registry, &self.metrics),
             metrics: Arc::clone(&self.metrics),
             spans: self.spans.clone(),
             looked: Arc::clone(&self.looked),
-            ..Self::new(config, eservices, store, clock, appender)
+            ..other
         }
     }
 
@@ -113,6 +121,11 @@ impl Service {
         *looked = Some((began, works));
         works
     }
+}
+
+/// What reads pages ahead, where `config` asks for it.
+fn ahead(config: &Config, registry: &Registry, metrics: &Arc<Metrics>) -> Option<Arc<Ahead>> {
+    config.api.read_ahead.then(|| Arc::new(Ahead::new(registry.clone(), Arc::clone(metrics))))
 }
 
 /// One e-service, ready to answer.

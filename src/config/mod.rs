@@ -113,6 +113,8 @@ pub struct Api {
     /// Calls that are worked on at once; those beyond wait for a moment, or are shed with 503. 0: as many as suit the
     /// cores of the machine.
     pub calls_in_flight: u32,
+    /// Whether the next page of a caller who follows the cursor is read before it is asked for.
+    pub read_ahead: bool,
     /// Connections at once; those beyond wait to be accepted.
     pub connections: u32,
     /// Seconds that a connection stays open whose client takes nothing of an answer.
@@ -131,6 +133,7 @@ impl Default for Api {
             trusted_proxies: Vec::new(),
             refused_calls_per_minute: 120,
             calls_in_flight: 0,
+            read_ahead: true,
             connections: 4096,
             stalled_seconds: 30,
             tls: None,

@@ -36,6 +36,7 @@ pub fn needs_restart(in_force: &Config, other: &Config) -> Vec<&'static str> {
         trusted_proxies: _,
         refused_calls_per_minute: _,
         calls_in_flight,
+        read_ahead: _,
         connections: api_connections,
         stalled_seconds,
         tls,

@@ -4,6 +4,7 @@
 //! [`Registry::record_esiti`] takes outcomes back. What a valid record is, is said by `siuss`; how timestamps are
 //! given, by the store's sequencer.
 
+mod announced;
 mod cancellation;
 pub(crate) mod change;
 mod documents;
@@ -258,6 +259,33 @@ impl Registry {
     ) -> Result<Vec<PublishedFlusso>, StoreError> {
         let Some(asked) = Asked::new(eservice, since, limit) else { return Ok(Vec::new()) };
         feed::published(self.readers.page(&self.store, asked).await?)
+    }
+
+    /// The full page of `limit` flows after `since` as `make` makes it of them, from where [`Registry::page_async`] reads;
+    /// none where there are fewer. It is made beside the calls, for nobody who waits yet.
+    pub async fn full_page_async<T: Send + 'static>(
+        &self,
+        eservice: EserviceId,
+        since: u128,
+        limit: u32,
+        make: fn(Vec<PublishedFlusso>) -> T,
+    ) -> Result<Option<T>, StoreError> {
+        let Some(asked) = Asked::new(eservice, since, limit) else { return Ok(None) };
+        self.store
+            .read_replica_async(move |connection| {
+                let rows: Vec<_> = feed::pages(connection, &[asked])?.into_iter().flatten().collect();
+                if rows.len() < asked.limit() {
+                    return Ok(None);
+                }
+                Ok(Some(make(feed::published(rows)?)))
+            })
+            .await
+    }
+
+    /// Whether a page could be read without making a call wait for its own.
+    #[must_use]
+    pub fn has_time(&self) -> bool {
+        self.readers.are_idle()
     }
 
     /// Looks whether `since`, the cursor of a call with a verified voucher to which the feed had no flow to give, lies

@@ -53,6 +53,11 @@ impl Readers {
         timeout(store.longest(), page).await.map_err(|_| unavailable("no answer in time"))?
     }
 
+    /// Whether most of them have nothing to do.
+    pub(super) fn are_idle(&self) -> bool {
+        self.turns.available_permits() > LOOKS / 2
+    }
+
     /// Waits in the line once: for one's own look, or for that of somebody else.
     async fn wait(
         self: &Arc<Self>,

@@ -14,6 +14,7 @@ use diesel::sql_types::BigInt;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Registry;
+use super::announced::Announced;
 use crate::config;
 use crate::store::{AnyConnection, EserviceId, StoreError, each_backend, sequencer};
 
@@ -67,13 +68,14 @@ impl Registry {
         note: &Note,
         stop: &dyn Fn() -> bool,
     ) -> Result<Dropped, StoreError> {
-        let mut dropped = Dropped::default();
+        let (mut dropped, mut announced) = (Dropped::default(), Announced::default());
         let mut after = 0;
         while !stop()
             && let Some(until) = self.window(eservice, retention, after)?
         {
             let window = Window { eservice, after, until, retention };
             if self.store.read_bounded(move |connection| window.count(connection))? > 0 {
+                announced.make(self, eservice)?;
                 let now_ms = self.clock.now_ms();
                 let note = Arc::clone(note);
                 let done = self.store.write_bounded(move |connection| {

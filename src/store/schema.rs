@@ -6,6 +6,7 @@ diesel::table! {
         id -> BigInt,
         name -> Text,
         last_ts -> BigInt,
+        drops_ms -> Nullable<BigInt>,
     }
 }
 

@@ -12,6 +12,7 @@
 )]
 
 mod actions;
+mod ahead;
 mod api;
 mod append_only;
 mod ats;

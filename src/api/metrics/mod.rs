@@ -70,6 +70,10 @@ impl Metrics {
             );
             describe_counter!("waas_comuni_flows_served_total", "flows that left in answers");
             describe_counter!(
+                "waas_comuni_pages_ahead_total",
+                "pages read before they were asked for, and those of them that were given"
+            );
+            describe_counter!(
                 "waas_comuni_import_records_total",
                 "records of files that staff loaded and of vendors' requests, by what became of them"
             );
@@ -108,6 +112,13 @@ impl Metrics {
                 counter!("waas_comuni_flows_served_total", "eservice" => eservice)
                     .increment(u64::from(call.flows));
             }
+        });
+    }
+
+    /// A page that was `read` ahead, or `given` to who asked for it.
+    pub(super) fn page_ahead(&self, step: &'static str) {
+        with_local_recorder(&self.0, || {
+            counter!("waas_comuni_pages_ahead_total", "step" => step).increment(1);
         });
     }
 

@@ -1,0 +1,1 @@
+ALTER TABLE eservice DROP COLUMN drops_ms;
