@@ -1,11 +1,14 @@
 //! TLS for the public listener: 1.2 and 1.3 with forward secrecy, and a certificate that follows its file.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use openssl::error::ErrorStack;
-use openssl::ssl::{SniError, SslAcceptor, SslAcceptorBuilder, SslContext, SslFiletype, SslMethod};
+use openssl::pkey::PKey;
+use openssl::ssl::{SniError, SslAcceptor, SslAcceptorBuilder, SslContext, SslMethod};
 use tokio::task::JoinHandle;
 
 use crate::config::Tls;
@@ -16,16 +19,41 @@ const TICK: Duration = Duration::from_secs(5);
 /// Why TLS cannot be offered.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// Certificate or key cannot be read, or do not go together.
-    #[error("cannot use certificate {certificate} with key {key}: {source}", certificate = certificate.display(), key = key.display())]
-    Files {
+    /// A file cannot be read.
+    #[error("cannot read {path}: {source}", path = .path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file holds no certificate.
+    #[error("{path} is not a certificate in PEM: {source}", path = .path.display())]
+    Certificate {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: ErrorStack,
+    },
+    /// A file holds no key that could be used.
+    #[error("{path} is not a private key in PEM, or needs a password: {source}", path = .path.display())]
+    Key {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: ErrorStack,
+    },
+    /// The key is another's.
+    #[error("{key} is not the key of the certificate {certificate}", key = .key.display(), certificate = .certificate.display())]
+    OtherKey {
         /// The certificate.
         certificate: PathBuf,
         /// The key.
         key: PathBuf,
-        /// Why.
-        source: ErrorStack,
     },
+    /// OpenSSL failed.
+    #[error("{0}")]
+    OpenSsl(#[from] ErrorStack),
 }
 
 /// What handshakes use. Looks for a new certificate until it is dropped.
@@ -86,18 +114,22 @@ fn watch(files: Tls, current: Arc<RwLock<SslContext>>) -> JoinHandle<()> {
 }
 
 fn load(files: &Tls) -> Result<SslAcceptorBuilder, TlsError> {
-    let load = || {
-        let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
-        builder.set_certificate_chain_file(&files.certificate)?;
-        builder.set_private_key_file(&files.key, SslFiletype::PEM)?;
-        builder.check_private_key()?;
-        Ok(builder)
-    };
-    load().map_err(|source| TlsError::Files {
-        certificate: files.certificate.clone(),
-        key: files.key.clone(),
-        source,
-    })
+    let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
+    let (certificate, key) = (&files.certificate, &files.key);
+    let read =
+        |path: &PathBuf| fs::read(path).map_err(|source| TlsError::Unreadable { path: path.clone(), source });
+    read(certificate)?;
+    let pem = read(key)?;
+    builder
+        .set_certificate_chain_file(certificate)
+        .map_err(|source| TlsError::Certificate { path: certificate.clone(), source })?;
+    // Given no password, OpenSSL would ask whoever sits at the terminal.
+    let private = PKey::private_key_from_pem_passphrase(&pem, b"")
+        .map_err(|source| TlsError::Key { path: key.clone(), source })?;
+    let other = |_| TlsError::OtherKey { certificate: certificate.clone(), key: key.clone() };
+    builder.set_private_key(&private).map_err(other)?;
+    builder.check_private_key().map_err(other)?;
+    Ok(builder)
 }
 
 /// What a handshake with the certificate in `files` uses.

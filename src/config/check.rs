@@ -9,6 +9,7 @@ mod listeners;
 mod tracing;
 
 use std::collections::HashSet;
+use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -61,7 +62,7 @@ pub fn check(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     database::check(config, &mut findings);
     listeners::check(config, &mut findings);
-    check_secret_files(config, &mut findings);
+    check_files(config, &mut findings);
     check_checkpoints(config, &mut findings);
     if config.call_log.retention_days < 30 {
         findings.push(Finding::risky(
@@ -189,17 +190,37 @@ fn check_records(config: &Config, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Finds keys and secrets that other users of the machine can read. A file that is not there is for `serve` to miss.
-fn check_secret_files(config: &Config, findings: &mut Vec<Finding>) {
-    let files = [
+/// Finds certificates and keys that cannot be read, and keys and secrets that other users of the machine can read.
+fn check_files(config: &Config, findings: &mut Vec<Finding>) {
+    let (api, back_office) = (config.api.tls.as_ref(), config.back_office.tls.as_ref());
+    let keys = [
+        ("api.tls.key", api.map(|tls| &tls.key)),
+        ("back_office.tls.key", back_office.map(|tls| &tls.key)),
+        ("call_log.checkpoint_key", config.call_log.checkpoint_key.as_ref()),
+    ];
+    let certificates = [
+        ("api.tls.certificate", api.map(|tls| &tls.certificate)),
+        ("back_office.tls.certificate", back_office.map(|tls| &tls.certificate)),
+    ];
+    let secrets = [
         ("database.url_file", config.database.url_file.as_ref()),
         ("database.replica_url_file", config.database.replica_url_file.as_ref()),
-        ("api.tls.key", config.api.tls.as_ref().map(|tls| &tls.key)),
-        ("back_office.tls.key", config.back_office.tls.as_ref().map(|tls| &tls.key)),
-        ("call_log.checkpoint_key", config.call_log.checkpoint_key.as_ref()),
         ("sinba.pseudonym_key_file", config.sinba.pseudonym_key_file.as_ref()),
     ];
-    findings.extend(files.into_iter().filter_map(|(key, path)| exposed(key, path?)));
+    findings
+        .extend(certificates.iter().chain(&keys).filter_map(|(key, path)| unreadable(key, path.as_ref()?)));
+    findings.extend(keys.iter().chain(&secrets).filter_map(|(key, path)| exposed(key, path.as_ref()?)));
+}
+
+/// The finding of a file that is not there, or not for this user.
+fn unreadable(key: &str, path: &Path) -> Option<Finding> {
+    let error = File::open(path).err()?;
+    let remedy = if key == "call_log.checkpoint_key" {
+        "make it with `waas-comuni calls keygen`, or write where it is"
+    } else {
+        "write where it is, and let the user that the service runs as read it"
+    };
+    Some(Finding::wrong(key, format!("{} cannot be read: {error}", path.display()), remedy))
 }
 
 /// The finding of a file that other users of the machine can read.

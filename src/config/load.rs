@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use config::{FileFormat, FileSourceString, Map, Source, Value, ValueKind};
 use serde::{Deserialize, Deserializer};
 
-use super::Config;
+use super::{Config, faults};
 
 /// The configuration file that is read when none is named, if it exists.
 pub const DEFAULT_FILE: &str = "waas-comuni.toml";
@@ -31,9 +31,12 @@ pub enum ConfigError {
         /// Where, and why.
         source: config::ConfigError,
     },
-    /// A key is unknown, missing or of another type.
+    /// A value cannot be laid over another.
     #[error("{0}")]
-    Invalid(#[from] config::ConfigError),
+    Overlay(#[from] config::ConfigError),
+    /// Keys are unknown, or one is missing or of another type.
+    #[error("{}", lines(.0))]
+    Invalid(Vec<config::ConfigError>),
     /// A section stands in two files of a folder.
     #[error("{path}: {key} stands in another file of this folder already", path = path.display())]
     Twice {
@@ -80,7 +83,12 @@ pub fn load(
     }
     let settings = resolve_secret_file(builder.build()?, "database.url")?;
     let settings = resolve_secret_file(settings, "database.replica_url")?;
-    resolve_secret_file(settings, "sinba.pseudonym_key")?.try_deserialize().map_err(ConfigError::from)
+    let settings = resolve_secret_file(settings, "sinba.pseudonym_key")?;
+    faults::read(settings.cache).map_err(ConfigError::Invalid)
+}
+
+fn lines(faults: &[config::ConfigError]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {

@@ -10,6 +10,7 @@
 
 pub mod check;
 mod eservice;
+mod faults;
 mod load;
 pub mod restart;
 pub mod template;

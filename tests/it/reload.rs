@@ -206,13 +206,10 @@ type Change = (&'static str, fn(&mut Config));
 fn what_needs_a_restart_is_named_and_nothing_is_taken_over() {
     let database = TestDatabase::new(Backend::Sqlite);
     let app = App::start(&database);
-    let changes: [Change; 9] = [
+    let changes: [Change; 8] = [
         ("database.url", |config| config.database.url = SecretString::from("sqlite://secret.db")),
         ("database.connections", |config| config.database.connections += 1),
         ("api.bind", |config| "127.0.0.1:9".clone_into(&mut config.api.bind)),
-        ("api.tls", |config| {
-            config.api.tls = Some(Tls { certificate: "c.pem".into(), key: "k.pem".into() });
-        }),
         ("api.shutdown_seconds", |config| config.api.shutdown_seconds += 1),
         ("api.calls_in_flight", |config| config.api.calls_in_flight += 1),
         ("api.connections", |config| config.api.connections += 1),
@@ -230,11 +227,20 @@ fn what_needs_a_restart_is_named_and_nothing_is_taken_over() {
         assert!(said.contains(key) && said.contains("restart") && !said.contains("secret"), "{said}");
         app.send("GET", "/altro/v1/status", &[], b"").problem(404);
     }
+    let folder = tempfile::tempdir().unwrap();
+    let tls = Tls { certificate: folder.path().join("crt"), key: folder.path().join("key") };
+    certify(&tls, "first");
+    let encrypted = app.reload(|config| config.api.tls = Some(tls.clone())).unwrap_err();
+    assert!(matches!(&encrypted, ReloadError::NeedsRestart(keys) if *keys == ["api.tls"]), "{encrypted}");
     let missing = app.reload(|config| {
         add_another(config);
         config.call_log.checkpoint_key = Some("/nowhere/checkpoint.pem".into());
     });
-    assert!(missing.unwrap_err().to_string().contains("call_log.checkpoint_key"));
+    let missing = missing.unwrap_err();
+    assert!(
+        matches!(&missing, ReloadError::Wrong(findings) if findings[0].key == "call_log.checkpoint_key"),
+        "{missing}"
+    );
     app.send("GET", "/altro/v1/status", &[], b"").problem(404);
     assert_eq!(app.get("/flussi?since=0").status, 200);
 }

@@ -14,6 +14,7 @@ use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::rsa::Rsa;
 use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode, SslVersion};
+use openssl::symm::Cipher;
 use openssl::x509::extension::SubjectAlternativeName;
 use openssl::x509::{X509, X509NameBuilder};
 use waas_comuni::clock::Clock;
@@ -227,10 +228,47 @@ fn a_wrong_configuration_is_refused_with_all_that_is_wrong() {
     assert_eq!(open.code, 2, "a local issuer's vouchers stay on this machine: {open:?}");
     let unknown = place.run(&["config", "check", "--config", "none.toml"]);
     assert_eq!(unknown.code, 2);
-    place.file("typo.toml", config.replace("base_path", "base_pth"));
+    let typos = config.replace("base_path", "base_pth").replace("codice =", "comune = 1\n  codice =");
+    let typos = typos.replace("[database]\n", "[database]\nconnections = \"x\"\n");
+    place.file("typo.toml", format!("{typos}\n[servizio]\nporta = 1\n"));
     let typo = place.run(&["config", "check", "--config", "typo.toml"]);
     assert_eq!(typo.code, 2);
-    assert!(typo.stderr.contains("base_pth"), "{typo:?}");
+    for word in
+        ["`base_pth`", "field \"eservice[0]base_path\"", "`comune`", "ente[0]", "`servizio`", "connections"]
+    {
+        assert!(typo.stderr.contains(word), "{word}: {typo:?}");
+    }
+}
+
+#[test]
+fn a_certificate_or_a_key_that_cannot_be_used_is_told_with_its_file() {
+    let database = TestDatabase::new(Backend::Sqlite);
+    let place = Place::new(&database);
+    let own = |name: &str| place.path().join(name);
+    let pair =
+        |name: &str| Tls { certificate: own(&format!("{name}.crt")), key: own(&format!("{name}.key")) };
+    let (first, second) = (pair("first"), pair("second"));
+    certify(&first, "first");
+    certify(&second, "second");
+    place.file("text", "no PEM");
+    let plain = PKey::private_key_from_pem(&std::fs::read(&first.key).unwrap()).unwrap();
+    let locked = plain.private_key_to_pem_pkcs8_passphrase(Cipher::aes_128_cbc(), b"x").unwrap();
+    place.file("locked.key", locked);
+    let config = std::fs::read_to_string(place.path().join("waas-comuni.toml")).unwrap();
+    let Tls { certificate, key } = first;
+    for (certificate, key, code, words) in [
+        (own("none"), own("nor this"), 2, ["api.tls.certificate: ", "nor this cannot be read"]),
+        (own("text"), key, 1, ["text is not a certificate in PEM", ""]),
+        (certificate.clone(), own("text"), 1, ["text is not a private key in PEM", ""]),
+        (certificate.clone(), own("locked.key"), 1, ["locked.key is not a private key", "needs a password"]),
+        (certificate, second.key, 1, ["second.key is not the key of the certificate", "first.crt"]),
+    ] {
+        let tls = format!("[api]\ntls.certificate = {certificate:?}\ntls.key = {key:?}\n");
+        place.file("tls.toml", config.replace("[api]\n", &tls));
+        let done = place.run(&["serve", "--config", "tls.toml"]);
+        assert_eq!(done.code, code, "{done:?}");
+        assert!(words.iter().all(|word| done.stderr.contains(word)), "{words:?}: {done:?}");
+    }
 }
 
 #[test]
