@@ -1,10 +1,11 @@
 //! What the pages show beside the feed and the log: outcomes, corrections, figures, files.
 
 use diesel::connection::SimpleConnection;
-use waas_comuni::store::{AnyConnection, Store};
+use jiff::Timestamp;
+use waas_comuni::store::{AnyConnection, Day, Store};
 
 use crate::support::app::App;
-use crate::support::bulk::ESERVICES;
+use crate::support::bulk::{BEGIN, ESERVICES, STEP};
 use crate::support::records::{mensa, roma};
 use crate::support::staff::Visitor;
 
@@ -83,6 +84,10 @@ pub(crate) fn complete(store: &Store, entries: i64, benefits: i64) {
              WHERE log_id = 1 AND entry_index % {} = 0",
             (entries / 8760).max(1)
         ),
+        format!(
+            "INSERT INTO daily_calls (eservice_id, giorno, consumer_id, calls) SELECT id, {}, '', 1 FROM eservice",
+            day(BEGIN + entries * STEP)
+        ),
         format!("UPDATE call_log_head SET size = {entries}, hashed = {entries}, frontier = {zeros} WHERE log_id IN (1, 2)"),
     ] {
         store.write(|connection| Ok(connection.batch_execute(&format!("{before}{sql}"))?)).unwrap();
@@ -99,6 +104,45 @@ pub(crate) fn complete(store: &Store, entries: i64, benefits: i64) {
     }
 }
 
+/// The day of an instant, as the tables keep it.
+fn day(ms: i64) -> i32 {
+    Day::of(Timestamp::from_millisecond(ms).unwrap()).number()
+}
+
+/// What each of the other e-services has: INPS came once, PDND has been probing since, and something is late.
+fn others(store: &Store) {
+    let probes = format!(
+        "INSERT INTO call_entry (log_id, entry_index, instant_ms, request_id, method, path, status, outcome, client_ip,
+             since, page_limit, item_count, duration_us, bytes)
+         SELECT e.id, n.n, {BEGIN} + n.n * 300000, 'r' || e.id || '-' || n.n, 'GET',
+             CASE WHEN n.n = 0 THEN '/waas/v1/flussi' ELSE '/waas/v1/status' END, 200, 'ok', '192.0.2.7',
+             CASE WHEN n.n = 0 THEN '0' END, CASE WHEN n.n = 0 THEN 100 END, CASE WHEN n.n = 0 THEN 0 END, 1000, 100
+         FROM eservice e CROSS JOIN (SELECT id - 1000 AS n FROM prestazione WHERE eservice_id = 1 AND id < 2000) AS n
+         WHERE e.id > 2"
+    );
+    let counted = format!(
+        "INSERT INTO daily_calls (eservice_id, giorno, consumer_id, calls)
+         SELECT id, {}, '', 1 FROM eservice WHERE id > 2",
+        day(BEGIN)
+    );
+    let late = "INSERT INTO scadenza (eservice_id, ts, tipo, giorno, flussi)
+         SELECT e.id, 1000 + n.n, 2, 20200131, 5
+         FROM eservice e CROSS JOIN (SELECT id - 1000 AS n FROM prestazione WHERE eservice_id = 1 AND id < 1100) AS n
+         WHERE e.id > 2"
+        .to_owned();
+    let marks =
+        "INSERT INTO feed_mark (eservice_id, ts, flussi) SELECT id, 2000, 500 FROM eservice WHERE id > 2";
+    for sql in [probes, counted, late, marks.to_owned()] {
+        store.write(|connection| Ok(connection.batch_execute(&sql)?)).unwrap();
+    }
+    // What the server's own housekeeping would have found out by then.
+    let housekeeping = |connection: &mut AnyConnection| match connection {
+        AnyConnection::Sqlite(_) => Ok(()),
+        AnyConnection::Postgres(inner) => Ok(inner.batch_execute("ANALYZE")?),
+    };
+    store.read(housekeeping).unwrap();
+}
+
 /// What comes by the ways of the service itself: a benefit with a document, a file that was loaded and its like.
 pub(crate) fn history(
     app: &App,
@@ -107,6 +151,7 @@ pub(crate) fn history(
     benefits: i64,
     entries: i64,
 ) -> Filled {
+    others(store);
     let produzione = store.find_eservice(ESERVICES[0]).unwrap().unwrap();
     app.registry.publish(produzione, &roma(), &[mensa("2020/1", 8420)]).unwrap();
     let after = u128::try_from(1000 + 2 * benefits).unwrap();

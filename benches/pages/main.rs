@@ -1,7 +1,7 @@
-//! How long each page of the console takes with a million benefits and ten million calls in PostgreSQL, beside the query
-//! that it rests on: `make bench`.
+//! How long each page of the console takes with a million benefits and ten million calls in PostgreSQL, in a process that
+//! serves three hundred e-services, beside the query that it rests on: `make bench`.
 //!
-//! `WAAS_BENCH_BENEFITS` and `WAAS_BENCH_ENTRIES` ask for other numbers, `WAAS_BENCH_SQLITE` for SQLite too. A page is
+//! `WAAS_BENCH_BENEFITS`, `WAAS_BENCH_ENTRIES` and `WAAS_BENCH_ESERVICES` ask for other numbers, `WAAS_BENCH_SQLITE` for SQLite too. A page is
 //! asked for over HTTP by somebody who is signed in: session, statements, the log entry that is durable before an answer
 //! with personal data, HTML. Those that only begin something, or give a file, are left out.
 #![allow(
@@ -36,6 +36,7 @@ use support::staff::Visitor;
 
 const BENEFITS: i64 = 1_000_000;
 const ENTRIES: i64 = 10_000_000;
+const EACH: usize = 300;
 /// How often each page is asked for.
 const TIMES: usize = 7;
 /// What no page should take.
@@ -45,6 +46,7 @@ fn main() {
     let number = |name, default| std::env::var(name).map_or(default, |text| text.parse().unwrap());
     let (benefits, entries) =
         (number("WAAS_BENCH_BENEFITS", BENEFITS), number("WAAS_BENCH_ENTRIES", ENTRIES));
+    let eservices = std::env::var("WAAS_BENCH_ESERVICES").map_or(EACH, |text| text.parse().unwrap());
     let backends: &[Backend] = match std::env::var_os("WAAS_BENCH_SQLITE") {
         Some(_) => &[Backend::Sqlite, Backend::Postgres],
         None => &[Backend::Postgres],
@@ -54,11 +56,11 @@ fn main() {
             eprintln!("WAAS_TEST_POSTGRES names no server: `make bench` starts one");
             continue;
         }
-        measure(*backend, benefits, entries);
+        measure(*backend, benefits, entries, eservices);
     }
 }
 
-fn measure(backend: Backend, benefits: i64, entries: i64) {
+fn measure(backend: Backend, benefits: i64, entries: i64, eservices: usize) {
     let database = TestDatabase::new(backend);
     let mut settings = database.settings();
     settings.timeout_seconds = 60;
@@ -71,13 +73,19 @@ fn measure(backend: Backend, benefits: i64, entries: i64) {
         (other.name, other.base_path) = (ESERVICES[1].to_owned(), "/collaudo".to_owned());
         ESERVICES[0].clone_into(&mut config.eservice[0].name);
         config.eservice.push(other);
+        for number in ESERVICES.len()..eservices {
+            let mut more = config.eservice[0].clone();
+            (more.name, more.base_path) = (format!("comune-{number}"), format!("/comune/{number}"));
+            config.eservice.push(more);
+        }
         // Old entries would be removed while pages are measured.
         config.call_log.retention_days = 36_500;
     });
     let visitor = app.signed_in("anna", &Role::ALL);
     let filled = fill::history(&app, &store, &visitor, benefits, entries);
 
-    println!("| **{benefits} benefits, {entries} calls, {backend:?}** | | | |");
+    println!("| page | its query alone | the page | ratio |\n|---|---|---|---|");
+    println!("| **{benefits} benefits, {entries} calls, {eservices} e-services, {backend:?}** | | | |");
     let mut slow = Vec::new();
     let asked = asked(&filled);
     for page in &asked {
@@ -175,6 +183,7 @@ fn asked(filled: &Filled) -> Vec<Asked> {
     };
     vec![
         page("/", "SELECT * FROM riepilogo WHERE eservice_id = 1"),
+        page("/?da=comune-100", "SELECT * FROM scadenza WHERE eservice_id > 2"),
         page("/caricamenti", "SELECT * FROM caricamento ORDER BY id DESC LIMIT 50"),
         page("/caricamenti/1", "SELECT * FROM caricamento_pagina WHERE caricamento_id = 1"),
         page("/prestazioni", &format!("{newest} ORDER BY id DESC LIMIT 26")),

@@ -34,5 +34,5 @@ pub use commit::Appended;
 pub use entry::{Caller, Disclosed, Entry, EsitiTaken, request_id};
 pub use head::catch_up;
 pub(crate) use leaf::hex;
-pub use progress::{Progress, last_checkpoint, progress, sizes};
+pub use progress::{Progress, furthest, last_checkpoint, progress, sizes};
 pub use thresholds::{Charge, EXCEEDED, Limits, Quota};

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use jiff::Timestamp;
 
-use crate::store::schema::{call_checkpoint, call_entry, call_log_head};
+use super::thresholds;
+use crate::store::schema::{call_checkpoint, call_entry, call_log_head, eservice};
 use crate::store::{AnyConnection, EserviceId, StoreError};
 
 /// The last pull that was answered.
@@ -26,11 +27,15 @@ pub fn progress(
     eservice: EserviceId,
 ) -> Result<Option<Progress>, StoreError> {
     type Row = (i64, Option<String>, Option<i64>, Option<i64>);
+    // PDND probes every few minutes, and INPS may stay away for months: the days with calls lead past all that.
+    let Some(day) = thresholds::last_day(connection, eservice)? else { return Ok(None) };
+    let end = day.end().map_or(i64::MAX, Timestamp::as_millisecond);
     let last: Option<Row> = call_entry::table
         .filter(call_entry::log_id.eq(eservice.get()))
         .filter(call_entry::status.eq(200))
         .filter(call_entry::since.is_not_null())
-        .order(call_entry::entry_index.desc())
+        .filter(call_entry::instant_ms.lt(end))
+        .order((call_entry::instant_ms.desc(), call_entry::entry_index.desc()))
         .select((call_entry::instant_ms, call_entry::since, call_entry::page_limit, call_entry::last_ts))
         .first(connection)
         .optional()?;
@@ -43,6 +48,19 @@ pub fn progress(
             page: page.and_then(|page| u32::try_from(page).ok()).unwrap_or_default(),
         }
     }))
+}
+
+/// The timestamp of the last flow on the page of each feed that lies furthest ahead of those which the log has.
+pub fn furthest(connection: &mut AnyConnection) -> Result<BTreeMap<EserviceId, i64>, StoreError> {
+    let last = call_entry::table
+        .filter(call_entry::log_id.eq(eservice::id))
+        .filter(call_entry::first_ts.is_not_null())
+        .order(call_entry::first_ts.desc())
+        .select(call_entry::last_ts)
+        .limit(1)
+        .single_value();
+    let rows: Vec<(i64, Option<i64>)> = eservice::table.select((eservice::id, last)).load(connection)?;
+    Ok(rows.into_iter().filter_map(|(id, last)| Some((EserviceId::referred(id), last?))).collect())
 }
 
 /// How many entries each log has, by its id.

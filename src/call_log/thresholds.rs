@@ -214,6 +214,20 @@ fn read(
     Ok(u32::try_from(calls.unwrap_or(0)).unwrap_or(u32::MAX))
 }
 
+/// The last day on which calls of an e-service were counted, if any ever was.
+pub(super) fn last_day(
+    connection: &mut AnyConnection,
+    eservice: EserviceId,
+) -> Result<Option<Day>, StoreError> {
+    let last: Option<i32> = daily_calls::table
+        .filter(daily_calls::eservice_id.eq(eservice.get()))
+        .order(daily_calls::giorno.desc())
+        .select(daily_calls::giorno)
+        .first(connection)
+        .optional()?;
+    Ok(last.and_then(Day::from_number))
+}
+
 /// The thresholds that were found used up, of the present day: what this process knows without asking. A caller that it
 /// does not know of may be beyond a threshold all the same, which is found when its call is counted.
 #[derive(Default)]

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel::upsert::excluded;
 
+use super::rows::ENTI;
 use crate::store::schema::mappatura;
 use crate::store::{AnyConnection, EserviceId, StoreError, each_backend};
 
@@ -17,26 +20,30 @@ pub struct SavedMapping {
     pub fields: BTreeMap<String, String>,
 }
 
-/// Mappings of an ente that are listed.
-const MOST: i64 = 100;
+/// Mappings that are listed.
+const MOST: i64 = 1000;
 
-/// The mappings of an ente, by name.
-pub fn mappings(
+/// What the mappings of these enti are called: the e-service, the ente, the name.
+pub fn mapping_names(
     connection: &mut AnyConnection,
-    eservice: EserviceId,
-    codice_ente: &str,
-) -> Result<Vec<SavedMapping>, StoreError> {
-    let rows: Vec<(String, String)> = mappatura::table
-        .filter(mappatura::eservice_id.eq(eservice.get()))
-        .filter(mappatura::codice_ente.eq(codice_ente))
-        .order(mappatura::name)
-        .limit(MOST)
-        .select((mappatura::name, mappatura::fields))
-        .load(connection)?;
-    Ok(rows
-        .into_iter()
-        .map(|(name, fields)| SavedMapping { name, fields: super::rows::json(&fields) })
-        .collect())
+    enti: &[(EserviceId, String)],
+) -> Result<Vec<(EserviceId, String, String)>, StoreError> {
+    let mut names: Vec<(i64, String, String)> = Vec::new();
+    for some in enti.chunks(ENTI) {
+        let mut of_one: Box<dyn BoxableExpression<_, _, SqlType = Bool>> = Box::new(sql::<Bool>("1 = 0"));
+        for (eservice, codice) in some {
+            let is_it = mappatura::eservice_id.eq(eservice.get()).and(mappatura::codice_ente.eq(codice));
+            of_one = Box::new(of_one.or(is_it));
+        }
+        let of_some: Vec<(i64, String, String)> = mappatura::table
+            .filter(of_one)
+            .order((mappatura::eservice_id, mappatura::codice_ente, mappatura::name))
+            .limit(MOST)
+            .select((mappatura::eservice_id, mappatura::codice_ente, mappatura::name))
+            .load(connection)?;
+        names.extend(of_some);
+    }
+    Ok(names.into_iter().map(|(id, codice, name)| (EserviceId::referred(id), codice, name)).collect())
 }
 
 /// The mapping of an ente with this name.

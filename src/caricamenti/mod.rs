@@ -21,7 +21,7 @@ use crate::import::Summary;
 use crate::intake::Format;
 use crate::store::EserviceId;
 
-pub use mappings::{SavedMapping, mapping, mappings, save_mapping};
+pub use mappings::{SavedMapping, mapping, mapping_names, save_mapping};
 pub use rows::{
     New, append, arrived, begin, confirm, find, forget, list, map, page, resume, sweep, withdraw,
 };

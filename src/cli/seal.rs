@@ -241,7 +241,7 @@ impl Prove {
                 None => return Ok(Err(ProofError::Missing)),
             },
         };
-        Ok(stored::prove(&store, log_id, index)?)
+        Ok(stored::prove(&store, log_id, index, u64::MAX)?)
     }
 
     fn of_export(&self) -> Result<Result<Proof, ProofError>, CliError> {

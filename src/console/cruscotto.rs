@@ -1,23 +1,26 @@
 //! The first page: how things stand with every e-service.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
+use jiff::Timestamp;
 use url::form_urlencoded::byte_serialize;
 
 use super::chart::Chart;
 use super::frame::Frame;
 use super::pages::{Access, Answer, Page, Section};
+use super::parts::{AT_ONCE, Part, Parts};
 use super::refusal::Refusal;
 use super::visit::{self, Visit};
 use super::{Served, text};
-use crate::call_log::{Limits, last_checkpoint, progress, sizes};
+use crate::call_log::{Limits, Progress, furthest, last_checkpoint, progress, sizes};
 use crate::config::Environment;
 use crate::doctor::{self, Severity};
 use crate::pdnd::daily;
-use crate::registry::riepilogo;
-use crate::registry::{CodiceEsito, Monthly, Standing};
+use crate::registry::{CodiceEsito, Monthly, Standing, riepilogo, scadenze};
+use crate::siuss::tables::Nomenclatore;
 use crate::staff::Role;
+use crate::store::{AnyConnection, Day, EserviceId, StoreError};
 
 /// The first page.
 pub(super) const SECTION: Section = Section {
@@ -25,8 +28,6 @@ pub(super) const SECTION: Section = Section {
     pages: &[Page::get("/", Access::Roles(&Role::ALL), |visit| Box::pin(show(visit)))],
 };
 
-/// E-services that are shown at once: what a page costs does not grow with their number.
-const AT_ONCE: usize = 20;
 /// Months that are shown, the present one included.
 const MONTHS: i32 = 12;
 /// Codes that are shown, the dearest first.
@@ -41,31 +42,19 @@ struct Cruscotto {
     eservices: Vec<Stand>,
     /// Where there are more e-services than are shown: which these are, and where the others are.
     part: Option<Part>,
+    /// Those among the others that somebody should look at.
+    elsewhere: Vec<Elsewhere>,
     /// What concerns the whole service: name, class of the badge, text.
     service: Vec<(&'static str, &'static str, String)>,
 }
 
-/// Which of many e-services are shown.
-struct Part {
+/// E-services of another part that somebody should look at.
+struct Elsewhere {
+    /// Which part, and its address.
     label: String,
-    previous: Option<String>,
-    next: Option<String>,
-}
-
-impl Part {
-    /// The part of `all` that begins at the place `first`.
-    fn of(all: &[&Served], first: usize) -> Option<Self> {
-        let until = first.saturating_add(AT_ONCE);
-        let address = |place: usize| {
-            let name: String = byte_serialize(all.get(place)?.config.name.as_bytes()).collect();
-            Some(format!("/?da={name}"))
-        };
-        (all.len() > AT_ONCE).then(|| Self {
-            label: format!("E-service da {} a {} di {}", first + 1, until.min(all.len()), all.len()),
-            previous: if first > 0 { address(first.saturating_sub(AT_ONCE)) } else { None },
-            next: address(until),
-        })
-    }
+    address: String,
+    /// The names, each with what is to be looked at.
+    eservices: Vec<(String, String)>,
 }
 
 /// How things stand with an e-service.
@@ -80,80 +69,183 @@ struct Stand {
     taken: String,
     accepted: String,
     refused: String,
+    /// Where refusals are settled, for whoever may and where there is any.
+    esiti: Option<String>,
     /// What is late, if anything is.
     late: Vec<String>,
     keys: (&'static str, String),
     integrity: (&'static str, String),
-    chart: Option<Chart>,
+    /// Benefits and amounts by month and by code; none where there is nothing to show.
+    charts: Vec<Chart>,
     months: Vec<[String; 4]>,
-    codes: Vec<[String; 3]>,
+    codes: Vec<[String; 4]>,
 }
 
 async fn show(visit: Visit) -> Answer {
     let done = (visit.query.text("fatto") == "password").then_some("La password è stata cambiata.");
-    let mut eservices = Vec::new();
     let all: Vec<&Served> = visit.eservices().collect();
-    let from = visit.query.text("da");
-    let first = all.iter().position(|served| served.config.name == from).unwrap_or_default();
-    for (place, eservice) in all.iter().skip(first).take(AT_ONCE).enumerate() {
-        eservices.push(stand(&visit, eservice, place).await?);
+    let names = all.iter().map(|served| served.config.name.as_str());
+    let parts = Parts::new("/", "E-service", names, visit.query.text("da"));
+    let rules = visit.console.rules().await?;
+    let shown: Vec<&Served> = all.iter().skip(parts.first).take(AT_ONCE).copied().collect();
+    let seen = look(&visit, &shown).await?;
+    let mut eservices = Vec::new();
+    for (place, (served, seen)) in shown.iter().zip(seen).enumerate() {
+        eservices.push(stand(&visit, served, place, seen, &rules.nomenclatore)?);
     }
-    let part = Part::of(&all, first);
+    let elsewhere = elsewhere(&visit, &all, &parts).await?;
     let service = service(&visit).await?;
-    visit::show(&Cruscotto { frame: visit.frame("Cruscotto").with_done(done), eservices, part, service })
+    let frame = visit.frame("Cruscotto").with_done(done);
+    visit::show(&Cruscotto { frame, eservices, part: parts.shown(), elsewhere, service })
 }
 
-async fn stand(visit: &Visit, served: &Served, place: usize) -> Result<Stand, Refusal> {
-    let (console, config, id) = (&visit.console, &served.config, served.id);
-    let (last, checkpoint, entries) = console
-        .store
-        .read_async(move |connection| {
-            let entries = sizes(connection)?.get(&id.get()).copied().unwrap_or_default();
-            Ok((progress(connection, id)?, last_checkpoint(connection, id)?, entries))
-        })
-        .await?;
-    let enti: Option<Vec<String>> =
-        visit.account()?.scope.enti(id).map(|enti| enti.into_iter().map(str::to_owned).collect());
-    let is_whole =
-        enti.as_ref().is_none_or(|enti| config.ente.iter().all(|ente| enti.contains(&ente.codice)));
+/// What there is to look at of the e-services that are not in the part that is shown. It costs two statements, however
+/// many they are.
+async fn elsewhere(visit: &Visit, all: &[&Served], parts: &Parts<'_>) -> Result<Vec<Elsewhere>, Refusal> {
+    let is_shown = |place: usize| (parts.first..parts.first.saturating_add(AT_ONCE)).contains(&place);
+    if all.len() <= AT_ONCE {
+        return Ok(Vec::new());
+    }
+    let (clock, call_log) = (&visit.console.clock, &visit.console.config.call_log);
+    let today = Day::of(clock.now());
+    let kept_ms =
+        clock.now_ms().saturating_sub(i64::from(call_log.retention_days).saturating_mul(86_400_000));
+    let late =
+        visit.console.store.read_async(move |connection| late_feeds(connection, today, kept_ms)).await?;
+    let mut others: BTreeMap<usize, Elsewhere> = BTreeMap::new();
+    for (place, served) in all.iter().enumerate().filter(|(place, _)| !is_shown(*place)) {
+        let is_late = late.contains(&served.id) && sees_whole(visit, served)?;
+        let (badge, keys) = keys(served);
+        let what = match (is_late, badge != "ok") {
+            (true, true) => format!("in ritardo; chiavi di PDND: {keys}"),
+            (true, false) => "in ritardo".to_owned(),
+            (false, true) => format!("chiavi di PDND: {keys}"),
+            (false, false) => continue,
+        };
+        let first = place - place % AT_ONCE;
+        let other = others.entry(first).or_insert_with(|| Elsewhere {
+            label: parts.label(first),
+            address: parts.address(first).unwrap_or_default(),
+            eservices: Vec::new(),
+        });
+        other.eservices.push((served.config.name.clone(), what));
+    }
+    Ok(others.into_values().collect())
+}
+
+/// The feeds with flows that INPS should have had before `today` and was never given. The log has every page that was given
+/// since `kept_ms`.
+fn late_feeds(
+    connection: &mut AnyConnection,
+    today: Day,
+    kept_ms: i64,
+) -> Result<BTreeSet<EserviceId>, StoreError> {
+    let given = furthest(connection)?;
+    let mut late = BTreeSet::new();
+    for (id, newest) in scadenze::overdue(connection, today)? {
+        let position = match given.get(&id) {
+            Some(last) => *last,
+            None if newest >= kept_ms => 0,
+            // The log may have forgotten the page, but not the cursor with which INPS came since.
+            None => progress(connection, id)?.map_or(0, |last| last.position),
+        };
+        if newest > position {
+            late.insert(id);
+        }
+    }
+    Ok(late)
+}
+
+/// Whether whoever is signed in sees all of an e-service.
+fn sees_whole(visit: &Visit, served: &Served) -> Result<bool, Refusal> {
+    let enti = visit.account()?.scope.enti(served.id);
+    Ok(enti.is_none_or(|enti| served.config.ente.iter().all(|ente| enti.contains(&ente.codice.as_str()))))
+}
+
+/// What the database tells of an e-service.
+struct Seen {
+    last: Option<Progress>,
+    /// When the last checkpoint was signed, and how many entries it covers.
+    checkpoint: Option<(Timestamp, i64)>,
+    /// Entries of the log.
+    entries: i64,
+    standing: Standing,
+    monthly: Vec<Monthly>,
+}
+
+/// Looks at all of these at once.
+async fn look(visit: &Visit, shown: &[&Served]) -> Result<Vec<Seen>, Refusal> {
+    let scope = &visit.account()?.scope;
+    let of = |served: &&Served| {
+        let enti: Option<Vec<String>> =
+            scope.enti(served.id).map(|enti| enti.into_iter().map(str::to_owned).collect());
+        (served.id, enti)
+    };
+    let asked: Vec<_> = shown.iter().map(of).collect();
+    let today = Day::of(visit.console.clock.now());
+    let until = riepilogo::mese(today.date());
+    let from = riepilogo::after(until, 1 - MONTHS);
+    let seen = visit.console.store.read_async(move |connection| {
+        let sizes = sizes(connection)?;
+        let look = asked.into_iter().map(|(id, enti)| {
+            let last = progress(connection, id)?;
+            let position = last.map_or(0, |last| last.position);
+            Ok(Seen {
+                last,
+                checkpoint: last_checkpoint(connection, id)?,
+                entries: sizes.get(&id.get()).copied().unwrap_or_default(),
+                standing: riepilogo::standing(connection, id, position, today)?,
+                monthly: riepilogo::monthly(connection, id, enti.as_deref(), from, until)?,
+            })
+        });
+        look.collect()
+    });
+    Ok(seen.await?)
+}
+
+fn stand(
+    visit: &Visit,
+    served: &Served,
+    place: usize,
+    seen: Seen,
+    nomenclatore: &Nomenclatore,
+) -> Result<Stand, Refusal> {
+    let (console, config) = (&visit.console, &served.config);
+    let Seen { last, checkpoint, entries, standing, monthly } = seen;
+    let is_whole = sees_whole(visit, served)?;
     let until = riepilogo::mese(text::today(console.clock.now()));
     let from = riepilogo::after(until, 1 - MONTHS);
-    let position = last.map_or(0, |last| last.position);
-    let (standing, monthly) = console.registry.standing_async(id, position, enti, (from, until)).await?;
     let limits = Limits { per_consumer: config.daily_calls_per_consumer, total: config.daily_calls_total };
     let page = last.map(|last| last.page).filter(|page| *page > 0).unwrap_or(PAGE);
     let days = match limits.days_for(standing.waiting, page) {
         _ if standing.waiting == 0 => "nessuno".to_owned(),
-        Some(1) => "1 giorno".to_owned(),
-        Some(days) => format!("{} giorni", text::number(days)),
+        Some(days) => text::of(days, "giorno", "giorni"),
         None => "le soglie non ammettono chiamate".to_owned(),
     };
     let sums = by_month(&monthly, from);
-    let chart = sums.iter().any(|(_, sum)| sum.in_corso != 0).then(|| {
-        let bars: Vec<(String, i64)> =
-            sums.iter().map(|(mese, sum)| (text::short_month(*mese), sum.importo)).collect();
-        let description = format!(
-            "Importi delle prestazioni in vigore da {} a {}, un mese per colonna; le cifre sono nella tabella.",
-            text::month(from),
-            text::month(until)
-        );
-        Chart::new(format!("grafico-{place}"), "Importi per mese", description, &bars)
-    });
+    let codes = by_code(&monthly);
+    let has_any = sums.iter().any(|(_, sum)| sum.in_corso != 0);
+    let charts = if has_any { charts(place, &sums, &codes) } else { Vec::new() };
     let judged = |accepted: bool| {
         let of =
             standing.esiti.iter().filter(|(codice, _)| (*codice == CodiceEsito::Ok.as_str()) == accepted);
-        text::number(of.map(|(_, flussi)| flussi).sum())
+        of.map(|(_, flussi)| flussi).sum::<u64>()
     };
+    let settles = judged(false) > 0 && visit.account()?.roles.has(Role::Operatore);
     Ok(Stand {
         name: config.name.clone(),
         environment: environment(config.environment),
         is_whole,
-        waiting: text::number(standing.waiting),
+        waiting: text::of(standing.waiting, "flusso", "flussi"),
         days,
         last: last.map_or_else(|| "mai".to_owned(), |last| text::instant(last.instant.as_millisecond())),
-        taken: text::number(standing.taken),
-        accepted: judged(true),
-        refused: judged(false),
+        taken: text::of(standing.taken, "flusso", "flussi"),
+        accepted: text::number(judged(true)),
+        refused: text::number(judged(false)),
+        esiti: settles.then(|| {
+            let name: String = byte_serialize(config.name.as_bytes()).collect();
+            format!("/esiti?eservice={name}")
+        }),
         late: if is_whole { late(&standing) } else { Vec::new() },
         keys: keys(served),
         integrity: match checkpoint {
@@ -167,9 +259,9 @@ async fn stand(visit: &Visit, served: &Served, place: usize) -> Result<Stand, Re
             ),
             None => ("attenzione", "il registro non è ancora firmato".to_owned()),
         },
-        chart,
+        charts,
         months: sums.into_iter().map(|(mese, sum)| month_row(mese, &sum)).collect(),
-        codes: by_code(&monthly),
+        codes: codes.into_iter().map(|(codice, sum)| code_row(codice, sum, nomenclatore)).collect(),
     })
 }
 
@@ -186,10 +278,18 @@ fn late(standing: &Standing) -> Vec<String> {
     let [a1_04, periodic] = standing.late;
     let mut late = Vec::new();
     if a1_04 > 0 {
-        late.push(format!("{} pagamenti A1.04 di oltre 15 giorni fa", text::number(a1_04)));
+        late.push(text::of(
+            a1_04,
+            "pagamento A1.04 di oltre 15 giorni fa",
+            "pagamenti A1.04 di oltre 15 giorni fa",
+        ));
     }
     if periodic > 0 {
-        late.push(format!("{} prestazioni periodiche iniziate da oltre tre mesi", text::number(periodic)));
+        late.push(text::of(
+            periodic,
+            "prestazione periodica iniziata da oltre tre mesi",
+            "prestazioni periodiche iniziate da oltre tre mesi",
+        ));
     }
     late
 }
@@ -198,7 +298,7 @@ fn keys(served: &Served) -> (&'static str, String) {
     let status = served.keys.status();
     let read = status.fetched.map(|fetched| text::instant(fetched.as_millisecond()));
     match (read, status.failure) {
-        (Some(read), None) => ("ok", format!("{}, lette il {read}", status.keys)),
+        (Some(read), None) => ("ok", format!("{} in uso, lette il {read}", status.keys)),
         (Some(read), Some(_)) => ("attenzione", format!("non aggiornabili: si usano quelle del {read}")),
         (None, _) => ("errore", "nessuna: ogni chiamata riceve 503".to_owned()),
     }
@@ -225,7 +325,7 @@ fn month_row(mese: i32, sum: &Monthly) -> [String; 4] {
 }
 
 /// Code, benefits begun and amount, the dearest first.
-fn by_code(monthly: &[Monthly]) -> Vec<[String; 3]> {
+fn by_code(monthly: &[Monthly]) -> Vec<(&str, (i64, i64))> {
     let mut sums: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
     for one in monthly {
         let (iniziate, importo) = sums.entry(&one.codice).or_default();
@@ -234,10 +334,40 @@ fn by_code(monthly: &[Monthly]) -> Vec<[String; 3]> {
     }
     let mut sums: Vec<_> = sums.into_iter().filter(|(_, sum)| *sum != (0, 0)).collect();
     sums.sort_by_key(|(_, (_, importo))| std::cmp::Reverse(*importo));
-    sums.into_iter()
-        .take(MOST_CODES)
-        .map(|(codice, (iniziate, importo))| [codice.to_owned(), text::count(iniziate), text::euro(importo)])
-        .collect()
+    sums.truncate(MOST_CODES);
+    sums
+}
+
+fn code_row(codice: &str, (iniziate, importo): (i64, i64), nomenclatore: &Nomenclatore) -> [String; 4] {
+    let name = nomenclatore.get(codice).and_then(|voce| voce.denominazione.clone()).unwrap_or_default();
+    [codice.to_owned(), name, text::count(iniziate), text::euro(importo)]
+}
+
+/// The charts of the e-service at a place of the page.
+fn charts(place: usize, months: &[(i32, Monthly)], codes: &[(&str, (i64, i64))]) -> Vec<Chart> {
+    let chart = |what: &str, title: &'static str, bars: Vec<(String, i64, String)>| {
+        let description =
+            "Una barra per riga, con la sua cifra; le stesse cifre sono nelle tabelle che seguono.";
+        Chart::new(format!("grafico-{what}-{place}"), title, description.to_owned(), bars)
+    };
+    let by_month = |value: fn(&Monthly) -> i64, written: fn(i64) -> String| {
+        let bar = |(mese, sum): &(i32, Monthly)| (text::short_month(*mese), value(sum), written(value(sum)));
+        months.iter().map(bar).collect()
+    };
+    let by_code = |value: fn((i64, i64)) -> i64, written: fn(i64) -> String| {
+        let bar = |(codice, sum): &(&str, _)| ((*codice).to_owned(), value(*sum), written(value(*sum)));
+        codes.iter().map(bar).collect()
+    };
+    vec![
+        chart("mesi-importi", "Importi per mese", by_month(|sum| sum.importo, text::euro)),
+        chart("mesi-numero", "Prestazioni in corso, per mese", by_month(|sum| sum.in_corso, text::count)),
+        chart("codici-importi", "Importi per codice", by_code(|(_, importo)| importo, text::euro)),
+        chart(
+            "codici-numero",
+            "Prestazioni iniziate, per codice",
+            by_code(|(iniziate, _)| iniziate, text::count),
+        ),
+    ]
 }
 
 /// What concerns the whole service: certificate and daily count.

@@ -9,11 +9,11 @@ use actix_web::http::header;
 use actix_web::web::{Bytes, Payload};
 use futures_util::{Stream, StreamExt};
 use jiff::Timestamp;
-use jiff::civil::Date;
 use secrecy::SecretString;
 use tokio::time::timeout;
 
 use super::refusal::Refusal;
+use super::text;
 use crate::store::Day;
 
 /// Bytes of a form.
@@ -95,13 +95,13 @@ impl Form {
     /// The period in the fields `da` and `a`, both days within it.
     pub(super) fn period(&self, errors: &mut Errors) -> (Option<Timestamp>, Option<Timestamp>) {
         let mut day = |name: &'static str| {
-            let text = self.text(name);
-            if text.is_empty() {
+            let written = self.text(name);
+            if written.is_empty() {
                 return None;
             }
-            let day = text.parse::<Date>().ok().map(Day::from);
+            let day = text::read_day(written);
             if day.is_none() {
-                errors.add(name, "Scrivere un giorno, per esempio 2026-03-01.");
+                errors.add(name, text::NO_DAY);
             }
             day
         };

@@ -13,6 +13,7 @@ pub(super) struct Frame {
     pub(super) ente: String,
     pub(super) user: Option<Account>,
     pub(super) menu: Vec<MenuItem>,
+    path: String,
     /// What leads here from the first page: name and path.
     pub(super) trail: Vec<(String, String)>,
     /// What every form carries in its field `gettone`.
@@ -28,6 +29,7 @@ impl Frame {
             ente: console.ente().to_owned(),
             user: visitor.account.clone(),
             menu: pages::menu(visitor.standing(), path),
+            path: path.to_owned(),
             trail: Vec::new(),
             token: visitor.id.form_token(),
             done: None,
@@ -38,6 +40,11 @@ impl Frame {
     pub(super) fn below(mut self, name: &str, path: &str) -> Self {
         self.trail.push((name.to_owned(), path.to_owned()));
         self
+    }
+
+    /// Whether this is the page at `path`.
+    pub(super) fn is_at(&self, path: &str) -> bool {
+        self.path == path
     }
 
     /// The same frame, with word of what was just done.

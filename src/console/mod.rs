@@ -17,6 +17,7 @@ mod frame;
 pub mod gate;
 mod guida;
 pub mod pages;
+mod parts;
 mod prestazioni;
 mod refusal;
 mod registro;

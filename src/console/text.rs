@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use crate::intake::canonical;
 use crate::registry::Mese;
+use crate::siuss::values::{Data, Kind, Value};
 use crate::store::Day;
 
 /// The day on which an instant falls: `31/01/2026`.
@@ -34,6 +36,11 @@ pub(super) fn number(number: u64) -> String {
     text
 }
 
+/// So many of something: `1 flusso`, `1.000 flussi`.
+pub(super) fn of(count: u64, one: &str, several: &str) -> String {
+    format!("{} {}", number(count), if count == 1 { one } else { several })
+}
+
 /// A count, which is negative when more was taken away than was counted.
 pub(super) fn count(count: i64) -> String {
     let sign = if count < 0 { "−" } else { "" };
@@ -44,6 +51,14 @@ pub(super) fn count(count: i64) -> String {
 pub(super) fn euro(cents: i64) -> String {
     let sign = if cents < 0 { "−" } else { "" };
     format!("{sign}{},{:02} €", number(cents.unsigned_abs() / 100), cents.unsigned_abs() % 100)
+}
+
+/// What is said where no day was written.
+pub(super) const NO_DAY: &str = "Scrivere il giorno come GG/MM/AAAA, per esempio 31/01/2026.";
+
+/// A day as browsers send it (`2026-01-31`), or as Italians write it.
+pub(super) fn read_day(text: &str) -> Option<Day> {
+    Some(Day::from(Data::read(&canonical(Kind::Day, text))?.day()))
 }
 
 /// The day of Rome on which an instant falls.
@@ -71,9 +86,10 @@ pub(super) fn month(mese: Mese) -> String {
     format!("{} {}", name(mese), mese.div_euclid(100))
 }
 
-/// A month where there is little room: `gen`.
+/// A month where there is little room: `gen 26`.
 pub(super) fn short_month(mese: Mese) -> String {
-    name(mese).chars().take(3).collect()
+    let name: String = name(mese).chars().take(3).collect();
+    format!("{name} {:02}", mese.div_euclid(100).rem_euclid(100))
 }
 
 fn name(mese: Mese) -> &'static str {
@@ -90,9 +106,11 @@ mod tests {
         assert_eq!(number(0), "0");
         assert_eq!(number(999), "999");
         assert_eq!(number(1_234_567), "1.234.567");
+        assert_eq!(of(1, "flusso", "flussi"), "1 flusso");
+        assert_eq!(of(2000, "flusso", "flussi"), "2.000 flussi");
         assert_eq!(euro(123_450), "1.234,50 €");
         assert_eq!(euro(-5), "−0,05 €");
-        assert_eq!((month(202_601), short_month(202_512)), ("gennaio 2026".to_owned(), "dic".to_owned()));
+        assert_eq!((month(202_601), short_month(202_512)), ("gennaio 2026".to_owned(), "dic 25".to_owned()));
         assert_eq!(instant(1_767_225_600_000), "01/01/2026, 01:00");
     }
 }

@@ -27,6 +27,7 @@ mod refused;
 pub mod retention;
 pub mod riepilogo;
 mod rows;
+pub(crate) mod scadenze;
 pub(crate) mod search;
 mod standing;
 mod status;
@@ -41,7 +42,7 @@ use readers::Readers;
 use crate::clock::Clock;
 use crate::siuss::described::{Described, Fingerprint};
 use crate::siuss::record::{EnteErogatore, Record, TipoFlusso};
-use crate::store::{Day, EserviceId, Store, StoreError, sequencer};
+use crate::store::{EserviceId, Store, StoreError, sequencer};
 
 pub(crate) use change::Feed;
 pub use esiti::{CodiceEsito, EsitiStored, Esito};
@@ -342,24 +343,6 @@ impl Registry {
     /// How many flows of the feed come after `since` (milliseconds since the epoch). Blocks.
     pub fn waiting(&self, eservice: EserviceId, since: i64) -> Result<u64, StoreError> {
         self.store.read(|connection| riepilogo::waiting(connection, eservice, since))
-    }
-
-    /// How the feed stands when INPS has its flows up to `position`, and its benefits in force by month and code from the
-    /// month `from` to the month `until`, of these enti alone if any are named.
-    pub async fn standing_async(
-        &self,
-        eservice: EserviceId,
-        position: i64,
-        enti: Option<Vec<String>>,
-        (from, until): (Mese, Mese),
-    ) -> Result<(Standing, Vec<Monthly>), StoreError> {
-        let today = Day::of(self.clock.now());
-        self.store
-            .read_async(move |connection| {
-                let standing = riepilogo::standing(connection, eservice, position, today)?;
-                Ok((standing, riepilogo::monthly(connection, eservice, enti.as_deref(), from, until)?))
-            })
-            .await
     }
 
     /// How much the registry holds of an e-service. Blocks.

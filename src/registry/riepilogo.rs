@@ -1,24 +1,21 @@
 //! Figures that are kept beside what they count, in the same transaction: how many flows come after a cursor, what the
-//! benefits in force cost by month and code, by which day INPS should have what, and what it said. Reading them costs the
-//! same however many benefits there are.
+//! benefits in force cost by month and code, and what INPS said; by which day it should have what is in
+//! [`scadenze`]. Reading them costs the same however many benefits there are.
 
 use std::collections::BTreeMap;
 
-use diesel::dsl::{min, sql};
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 use diesel::upsert::excluded;
-use jiff::ToSpan;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
-use super::plan::{Benefit, Content, Plan, Stato};
-use super::rows::{ScadenzaRow, insert_all};
+use super::plan::{Benefit, Plan, Stato};
+use super::scadenze::{self, Deadlines};
 use crate::siuss::codes::CaratterePrestazione;
 use crate::siuss::record::Record;
 use crate::siuss::values::Intero;
-use crate::store::schema::{esito_riepilogo, feed_mark, flusso, prestazione, riepilogo, scadenza};
+use crate::store::schema::{esito_riepilogo, feed_mark, flusso, prestazione, riepilogo};
 use crate::store::{AnyConnection, Day, EserviceId, StoreError, each_backend};
 
 /// A month as the tables keep it: 202601.
@@ -102,29 +99,6 @@ pub fn after(first: Mese, months: i32) -> Mese {
     index.div_euclid(12) * 100 + index.rem_euclid(12) + 1
 }
 
-/// Days within which INPS should have a payment of A1.04 (facts of SIUSS, "Life of a record").
-const A1_04_DAYS: i64 = 15;
-
-/// How the tables number the deadlines.
-const A1_04: i16 = 1;
-const PERIODICA: i16 = 2;
-
-/// By which day INPS should have `record`.
-fn termine(record: &Record) -> Option<(i16, Day)> {
-    let Record::PsPsaSina(record) = record else { return None };
-    let dati = &record.prestazione;
-    if dati.codice.as_str().starts_with("A1.04") {
-        let paid = dati.data_erogazione.or(dati.data_evento).or(dati.data_inizio)?;
-        let day = paid.day().checked_add(A1_04_DAYS.days()).ok()?;
-        Some((A1_04, day.into()))
-    } else if dati.carattere == Some(CaratterePrestazione::Periodica) {
-        let day = dati.data_inizio?.day().checked_add(3.months()).ok()?;
-        Some((PERIODICA, day.into()))
-    } else {
-        None
-    }
-}
-
 /// Takes note of what a transaction publishes, before its benefits are written.
 pub(super) fn published(
     connection: &mut AnyConnection,
@@ -137,7 +111,7 @@ pub(super) fn published(
     if let Some(last) = timestamps.last() {
         let count = i64::try_from(timestamps.len()).unwrap_or(i64::MAX);
         mark(connection, eservice, *last, count)?;
-        due(connection, eservice, *last, plan)?;
+        scadenze::published(connection, eservice, *last, plan)?;
     }
     sums(connection, eservice, codice_ente, plan)
 }
@@ -157,35 +131,6 @@ fn mark(
             feed_mark::flussi.eq(before.saturating_add(count)),
         ))
         .execute(connection)?;
-    Ok(())
-}
-
-/// Takes note of when the insertions that end with `last` are due.
-fn due(
-    connection: &mut AnyConnection,
-    eservice: EserviceId,
-    last: i64,
-    plan: &Plan<'_>,
-) -> Result<(), StoreError> {
-    let mut due: BTreeMap<(i16, Day), i64> = BTreeMap::new();
-    for flow in &plan.flows {
-        if let Content::Insertion(record) = flow.content
-            && let Some(key) = termine(record)
-        {
-            *due.entry(key).or_default() += 1;
-        }
-    }
-    let rows: Vec<_> = due
-        .into_iter()
-        .map(|((tipo, day), flussi)| ScadenzaRow {
-            eservice_id: eservice.get(),
-            ts: last,
-            tipo,
-            giorno: day.number(),
-            flussi,
-        })
-        .collect();
-    insert_all!(connection, scadenza::table, &rows)?;
     Ok(())
 }
 
@@ -362,25 +307,10 @@ pub(crate) fn standing(
     let flussi = total(connection, eservice)?;
     let taken = up_to(connection, eservice, position)?;
     let waiting = figure(flussi - taken - dropped(connection, eservice, position)?);
-    let (mut late, mut due) = ([0, 0], [None, None]);
-    if waiting > 0 {
-        let open = || scadenza::table.filter(scadenza::eservice_id.eq(id)).filter(scadenza::ts.gt(position));
-        let sum = sql::<BigInt>("CAST(sum(flussi) AS BIGINT)");
-        let passed = open().filter(scadenza::giorno.lt(today.number()));
-        let sums: Vec<(i16, i64)> =
-            passed.group_by(scadenza::tipo).select((scadenza::tipo, sum)).load(connection)?;
-        let first: Vec<(i16, Option<i32>)> = open()
-            .group_by(scadenza::tipo)
-            .select((scadenza::tipo, min(scadenza::giorno)))
-            .load(connection)?;
-        for (place, kind) in [A1_04, PERIODICA].into_iter().enumerate() {
-            let sum = sums.iter().find(|(tipo, _)| *tipo == kind).map_or(0, |(_, flussi)| *flussi);
-            let day = first.iter().find(|(tipo, _)| *tipo == kind).and_then(|(_, giorno)| *giorno);
-            if let (Some(late), Some(due)) = (late.get_mut(place), due.get_mut(place)) {
-                (*late, *due) = (figure(sum), day.and_then(Day::from_number));
-            }
-        }
-    }
+    let Deadlines { late, due } = match waiting {
+        0 => Deadlines::default(),
+        _ => scadenze::beyond(connection, eservice, position, today)?,
+    };
     let esiti: Vec<(String, i64)> = esito_riepilogo::table
         .filter(esito_riepilogo::eservice_id.eq(id))
         .select((esito_riepilogo::codice_esito, esito_riepilogo::flussi))
@@ -389,7 +319,7 @@ pub(crate) fn standing(
     Ok(Standing { flussi: figure(flussi), taken: figure(taken), waiting, late, due, esiti })
 }
 
-fn figure(count: i64) -> u64 {
+pub(super) fn figure(count: i64) -> u64 {
     u64::try_from(count).unwrap_or_default()
 }
 
@@ -409,7 +339,7 @@ pub struct Monthly {
 }
 
 /// The benefits in force from the month `from` to the month `until`, of these enti alone if any are named.
-pub(super) fn monthly(
+pub(crate) fn monthly(
     connection: &mut AnyConnection,
     eservice: EserviceId,
     enti: Option<&[String]>,

@@ -13,6 +13,7 @@ use diesel::sql_types::{BigInt, Bool};
 use super::esiti::CodiceEsito;
 use super::history::{Stato, StatoFlusso};
 use super::refusals::OPEN;
+use super::riepilogo::Mese;
 use super::rows::{ACTIVE, WITHDRAWN};
 use super::tipo_of;
 use crate::siuss::record::TipoFlusso;
@@ -77,6 +78,8 @@ pub struct Listed {
     pub label: String,
     /// The code of the nomenclature, where it is known.
     pub codice: Option<String>,
+    /// The month in which it begins, or was paid; none of a child in care, and of one that was withdrawn.
+    pub primo_mese: Option<Mese>,
     /// When it was first published, in milliseconds since the epoch.
     pub created_ms: i64,
     /// How far its flow in force has come.
@@ -134,6 +137,7 @@ struct Row {
     person: String,
     label: String,
     codice: Option<String>,
+    primo_mese: Option<Mese>,
     created_ms: i64,
     flusso_ts: i64,
     id_flusso: Option<String>,
@@ -149,6 +153,7 @@ impl Row {
             person: self.person,
             label: self.label,
             codice: self.codice,
+            primo_mese: self.primo_mese,
             created_ms: self.created_ms,
             flusso,
         })
@@ -214,6 +219,7 @@ fn candidates(
             prestazione::person,
             prestazione::label,
             prestazione::codice,
+            prestazione::primo_mese,
             prestazione::created_ms,
             prestazione::flusso_ts,
             flusso::id_flusso.nullable(),

@@ -396,5 +396,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     api_key,
     staff_account,
     staff_scope,
-    staff_session
+    staff_session,
+    scadenza
 );

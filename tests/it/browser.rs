@@ -139,9 +139,14 @@ fn an_administrator_sees_to_the_service() {
     browser.send(&[("nome", "gestionale-mensa")]);
     assert!(browser.find("#segreto").text().starts_with("waas_"));
     browser.find("main a.btn").click();
-    browser.find("form[action='/amministrazione/chiavi/gestionale-mensa/revoca'] button");
+    browser
+        .find("details:has(form[action='/amministrazione/chiavi/gestionale-mensa/revoca']) summary")
+        .click();
+    browser.find("details[open]");
     browser.inspect("chiavi");
-    browser.find("form[action='/amministrazione/chiavi/gestionale-mensa/revoca'] button").click();
+    browser
+        .find("details[open] form[action='/amministrazione/chiavi/gestionale-mensa/revoca'] button")
+        .click();
     assert!(browser.find("[role=status]").text().contains("revocata"));
 }
 

@@ -136,7 +136,7 @@ on_both_databases! {
             assert_eq!(figures(&preview), told);
             assert_eq!(told, expected);
             for (rule, times) in summary["by_rule"].as_object().unwrap() {
-                assert!(preview.contains(&format!("<th scope=\"row\">{rule}</th>")), "{rule} {times}");
+                assert!(preview.contains(&format!("<th scope=\"row\" class=\"console-code\">{rule}</th>")), "{rule} {times}");
             }
             assert_eq!(published(&app), known, "nothing is published before it is confirmed");
             let file = |name: &str| std::fs::read_to_string(place.path().join(name)).unwrap();
@@ -406,5 +406,5 @@ fn a_file_that_is_cut_half_way_leaves_nothing() {
     drop(stream);
     until("they are dropped", || count(&app.store, "caricamento_parte") == 0);
     assert_eq!(count(&app.store, "caricamento"), 0);
-    assert!(anna.get("/caricamenti").body.contains("Nessuno, finora."));
+    assert!(anna.get("/caricamenti").body.contains("Nessuno, finora"));
 }

@@ -14,7 +14,7 @@ use waas_comuni::staff::{Role, Scope};
 use crate::rifiuti::two_enti;
 use crate::support::app::{App, eservice};
 use crate::support::database::on_both_databases;
-use crate::support::records::{mensa, minore, withdrawn};
+use crate::support::records::{mensa, minore, roma, withdrawn};
 use crate::support::staff::{PASSWORD, Visitor};
 
 /// 15 January 2021, noon in Rome: the school meals of the examples are from September to December 2020.
@@ -23,7 +23,8 @@ pub(crate) const JANUARY: i64 = 1_610_708_400_000;
 /// The texts of the page's facts, by their names.
 fn fact(page: &str, name: &str) -> String {
     let fact = Regex::new(&format!("<dt>{name}</dt><dd>(?:<span[^>]*>)?([^<]*)")).unwrap();
-    fact.captures(page).unwrap_or_else(|| panic!("{name}: {page}"))[1].to_owned()
+    let text = &fact.captures(page).unwrap_or_else(|| panic!("{name}: {page}"))[1];
+    text.trim_end_matches(" in tutto – ").to_owned()
 }
 
 /// The cells of the row of this name.
@@ -65,7 +66,17 @@ on_both_databases! {
         assert_eq!(row(&full, "dicembre 2020"), ["0", "1", "90,00 €"]);
         assert_eq!(row(&full, "gennaio 2021"), ["0", "0", "0,00 €"]);
         assert_eq!(row(&full, "A2.12"), ["1", "360,00 €"]);
-        assert!(full.contains("<svg class=\"console-chart\""));
+        assert!(full.contains("<td>Mensa scolastica</td>"), "{full}");
+        for chart in [
+            "Importi per mese",
+            "Prestazioni in corso, per mese",
+            "Importi per codice",
+            "Prestazioni iniziate, per codice",
+        ] {
+            let bars = Regex::new(&format!("{chart}</figcaption>\\s*<svg class=\"console-chart\".*?</svg>")).unwrap();
+            assert!(bars.is_match(&full.replace('\n', " ")), "{chart}: {full}");
+        }
+        assert!(full.contains(">set 20</text>") && full.contains(">90,00 €</text>"), "{full}");
         // They began in September, and it is January.
         assert!(full.contains("3 prestazioni periodiche iniziate da oltre tre mesi"), "{full}");
 
@@ -96,6 +107,9 @@ on_both_databases! {
         };
         post(&[esito(0, "OK"), esito(1, "RICHIESTA_INVALIDA"), esito(2, "DATI_NON_TROVATI"), esito(99, "OK")]);
         assert_eq!(fact(&page(&visitor), "Accettati"), "1");
+        assert!(page(&visitor).contains("href=\"/esiti?eservice=prova\""), "an operator may settle it");
+        let auditor = app.signed_in("carlo", &[Role::Revisore]);
+        assert!(!page(&auditor).contains("href=\"/esiti"), "an auditor may not");
         assert_eq!(fact(&page(&visitor), "Rifiutati"), "2");
         post(&[esito(0, "OK"), esito(1, "OK")]);
         assert_eq!(fact(&page(&visitor), "Accettati"), "2");
@@ -124,7 +138,7 @@ on_both_databases! {
         }
         assert!(one.contains("voi ne vedete una parte"), "{one}");
         let both = limited("carla", &["F205", "H501"]);
-        assert_eq!(fact(&both, "In attesa di INPS"), "1 flussi");
+        assert_eq!(fact(&both, "In attesa di INPS"), "1 flusso");
     }
 
     fn many_eservices_are_shown_a_part_at_a_time(database) {
@@ -165,6 +179,58 @@ on_both_databases! {
         bruno.sign_in("bruno", PASSWORD);
         assert_eq!(walk(&bruno, "successivi", "/?da=ente-40"), [["ente-3", "ente-44"]]);
         assert!(!page(&bruno).contains("E-service da"));
+    }
+
+    fn what_is_late_elsewhere_is_told_on_every_part(database) {
+        let app = App::start_with(database, |config| {
+            let keys = config.eservice[0].jwks_url.clone().unwrap();
+            let keys = PathBuf::from(keys.strip_prefix("file:").unwrap());
+            for number in 1..45 {
+                let (name, path) = (format!("ente-{number}"), format!("/waas/{number}/v1"));
+                let mut added = eservice(&name, &path, keys.parent().unwrap());
+                if number == 42 {
+                    added.jwks_url = Some(format!("file:{}/nowhere", keys.parent().unwrap().display()));
+                }
+                config.eservice.push(added);
+            }
+        });
+        let id = |name: &str| app.store.find_eservice(name).unwrap().unwrap();
+        // What began in 2020 is late wherever it waits: in the first part, in the second, in the third.
+        for (name, label) in [("ente-2", "A"), ("ente-25", "B"), ("ente-30", "C"), ("ente-44", "D")] {
+            app.registry.publish(id(name), &roma(), &[mensa(label, 8000)]).unwrap();
+        }
+        let anna = app.signed_in("anna", &[Role::Operatore]);
+        let told = |visitor: &Visitor<'_>, path: &str| {
+            let page = visitor.get(path).body;
+            let entry = Regex::new("<li><a href=\"([^\"]*)\">([^<]*)</a>: (\\d+)\\. (.*?)</li>").unwrap();
+            let tags = Regex::new("<[^>]*>").unwrap();
+            let entries = entry.captures_iter(&page).map(|entry| {
+                format!("{} {} {}: {}", &entry[1], &entry[2], &entry[3], tags.replace_all(&entry[4], ""))
+            });
+            entries.collect::<Vec<_>>()
+        };
+        let first = "/?da=prova E-service da 1 a 20 di 45 1: ente-2 (in ritardo)";
+        let second = "/?da=ente-20 E-service da 21 a 40 di 45 2: ente-25 (in ritardo), ente-30 (in ritardo)";
+        let third = "/?da=ente-40 E-service da 41 a 45 di 45 2: \
+                     ente-42 (chiavi di PDND: nessuna: ogni chiamata riceve 503), ente-44 (in ritardo)";
+        assert_eq!(told(&anna, "/"), [second, third]);
+        assert_eq!(told(&anna, "/?da=ente-20"), [first, third]);
+        assert_eq!(told(&anna, "/?da=ente-40"), [first, second]);
+        assert!(page(&anna).contains("Da guardare"));
+        assert!(anna.get("/?da=ente-20").body.contains("1 prestazione periodica iniziata da oltre tre mesi"));
+
+        // INPS takes what ente-30 has.
+        let voucher = format!("Bearer {}", app.voucher());
+        let taken = app.send("GET", "/waas/30/v1/flussi?since=0", &[("Authorization", &voucher)], b"");
+        assert_eq!(taken.flussi().len(), 1);
+        assert!(!told(&anna, "/")[0].contains("ente-30"), "{:?}", told(&anna, "/"));
+
+        // Whoever sees a part of an e-service is not told what waits in all of it.
+        let limits: Vec<_> = (1..45).map(|number| (id(&format!("ente-{number}")), Some("F205".to_owned()))).collect();
+        app.account_within("bruno", &[Role::Operatore], Scope::new(limits));
+        let bruno = app.visitor();
+        bruno.sign_in("bruno", PASSWORD);
+        assert!(!page(&bruno).contains("in ritardo"));
     }
 
     fn what_waits_is_counted_after_any_cursor(database) {

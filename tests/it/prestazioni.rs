@@ -150,7 +150,7 @@ on_both_databases! {
             "INPS l'ha rifiutata", "Controllare il codice fiscale", "&#60;b&#62;Codice fiscale&#60;/b&#62; ignoto",
             "BX207", "A2.12 – Mensa scolastica", "BX216", "90,00", "01/09/2020", "1 – Periodica",
             "Annullamento (C)", "Inserimento (I)", "2 volte: la prima", "del registro)", "Storia delle modifiche",
-            "<td>84,20</td><td>90,00</td>", "/invio\"", "/ritiro\"",
+            "<td>84,20 €</td><td>90,00 €</td>", "/invio\"", "/ritiro\"",
         ] {
             let page = page.replace("&#39;", "'");
             assert!(page.contains(part), "{part}: {page}");

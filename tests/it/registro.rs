@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use diesel::connection::SimpleConnection;
 use regex::Regex;
 use serde_json::Value;
 use tempfile::TempDir;
 use waas_comuni::call_log::action::{self, Action, Actor, Kind, Way};
 use waas_comuni::call_log::export::{Format, export};
+use waas_comuni::call_log::seal::checkpoint::Checkpoint;
 use waas_comuni::call_log::seal::note::{PublicKey, SigningKey};
 use waas_comuni::call_log::seal::proof::Proof;
 use waas_comuni::call_log::seal::runs::{self, Stand, Task};
@@ -42,6 +44,18 @@ struct Signed {
 }
 
 impl Signed {
+    /// Adds a checkpoint of so many entries.
+    fn sign_as_if_it_had(&self, size: u64) {
+        let key = SigningKey::read(&self.folder.path().join("checkpoint.pem")).unwrap();
+        let checkpoint = Checkpoint { origin: "waas.example.it/prova".to_owned(), size, root: [0; 32] };
+        let note = checkpoint.sign(&key).unwrap();
+        let sql = format!(
+            "INSERT INTO call_checkpoint (log_id, size, instant_ms, note)
+             SELECT id, {size}, 0, '{note}' FROM eservice WHERE name = 'prova'"
+        );
+        self.app.store.write(|connection| Ok(connection.batch_execute(&sql)?)).unwrap();
+    }
+
     fn start(database: &TestDatabase) -> Self {
         let folder = TempDir::new().unwrap();
         let key = folder.path().join("checkpoint.pem");
@@ -97,7 +111,7 @@ fn pull(app: &App, path: &str) -> String {
 /// The addresses of the entries on a page, in its order.
 fn entries(page: &Answer) -> Vec<String> {
     assert_eq!(page.status, 200, "{page:?}");
-    let link = Regex::new("<td><a href=\"(/registro/chiamate/[0-9]+/[0-9]+)\"").unwrap();
+    let link = Regex::new("<td data-nome=\"Voce\"><a href=\"(/registro/chiamate/[0-9]+/[0-9]+)\"").unwrap();
     link.captures_iter(&page.body).map(|found| found[1].to_owned()).collect()
 }
 
@@ -203,6 +217,11 @@ on_both_databases! {
         let proof = Proof::read(&proof.body).unwrap();
         proof.check(&[signed.key()]).unwrap();
         assert!(path.ends_with(&format!("/{}", proof.index)));
+        // Where too many calls came before a checkpoint that covers this one, the page says where the proof is to be had instead.
+        let path = place(app, &pull(app, "/waas/v1/flussi?since=0"));
+        signed.sign_as_if_it_had(10_000_000);
+        let far = anna.post(&format!("{path}/prova"), &[]);
+        assert!(far.status == 409 && far.body.contains("calls prove"), "{far:?}");
         for wrong in ["/registro/chiamate/0/999999", "/registro/chiamate/x/0", "/registro/chiamate/99/0"] {
             assert_eq!(anna.get(wrong).status, 404, "{wrong}");
         }

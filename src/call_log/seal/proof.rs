@@ -27,6 +27,9 @@ pub enum ProofError {
     /// What else is needed is not there.
     #[error("some entries before the checkpoint are missing: `waas-comuni calls verify` says which")]
     Incomplete,
+    /// More of the log must be read than was allowed.
+    #[error("the checkpoints around this entry are too far from each other")]
+    TooFar,
     /// The log is not what was signed.
     #[error("the log is not the one that was signed: `waas-comuni calls verify` says where it differs")]
     Contradicted,

@@ -274,8 +274,6 @@ pub struct Standing {
     pub size: i64,
     /// The root of the tree of those entries, in base64 as in a checkpoint.
     pub root: String,
-    /// Its last checkpoints in the database, the newest first.
-    pub checkpoints: Vec<Signed>,
 }
 
 /// A checkpoint in the database.
@@ -287,8 +285,8 @@ pub struct Signed {
     pub instant_ms: i64,
 }
 
-/// How every log stands, with at most `most` checkpoints of each. Nothing is verified.
-pub fn standing(connection: &mut AnyConnection, most: u32) -> Result<Vec<Standing>, StoreError> {
+/// How every log stands. Nothing is verified.
+pub fn standing(connection: &mut AnyConnection) -> Result<Vec<Standing>, StoreError> {
     type Row = (i64, Option<String>, i64, i64, Vec<u8>);
     let heads: Vec<Row> = call_log_head::table
         .left_join(eservice::table.on(eservice::id.eq(call_log_head::log_id)))
@@ -301,18 +299,25 @@ pub fn standing(connection: &mut AnyConnection, most: u32) -> Result<Vec<Standin
             call_log_head::frontier,
         ))
         .load(connection)?;
-    let mut standing = Vec::with_capacity(heads.len());
-    for (log_id, eservice, size, hashed, frontier) in heads {
-        let checkpoints = call_checkpoint::table
-            .filter(call_checkpoint::log_id.eq(log_id))
-            .order(call_checkpoint::size.desc())
-            .limit(i64::from(most))
-            .select((call_checkpoint::size, call_checkpoint::instant_ms))
-            .load(connection)?;
+    let standing = heads.into_iter().map(|(log_id, eservice, size, hashed, frontier)| {
         let root = BASE64_STANDARD.encode(tree(log_id, hashed, &frontier)?.root());
-        standing.push(Standing { log_id, eservice, size, root, checkpoints });
-    }
-    Ok(standing)
+        Ok(Standing { log_id, eservice, size, root })
+    });
+    standing.collect()
+}
+
+/// The last checkpoints of a log in the database, the newest first.
+pub fn last_signed(
+    connection: &mut AnyConnection,
+    log_id: i64,
+    most: u32,
+) -> Result<Vec<Signed>, StoreError> {
+    Ok(call_checkpoint::table
+        .filter(call_checkpoint::log_id.eq(log_id))
+        .order(call_checkpoint::size.desc())
+        .limit(i64::from(most))
+        .select((call_checkpoint::size, call_checkpoint::instant_ms))
+        .load(connection)?)
 }
 
 /// A number that only somebody else can have made negative.
@@ -320,11 +325,17 @@ fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }
 
-/// Proves that an entry is in the first checkpoint of its log that covers it, which the database holds.
+/// Proves that an entry is in the first checkpoint of its log that covers it, which the database holds, from at most so
+/// many leaves of the log.
 ///
 /// The tree of the checkpoint before stands beside that one, so that only the leaves between the two are read, however
 /// long the log is. Where it does not (an earlier version signed), or is not what it was, the leaves before are read too.
-pub fn prove(store: &Store, log_id: i64, index: i64) -> Result<Result<Proof, ProofError>, StoreError> {
+pub fn prove(
+    store: &Store,
+    log_id: i64,
+    index: i64,
+    most: u64,
+) -> Result<Result<Proof, ProofError>, StoreError> {
     let notes = call_checkpoint::table.filter(call_checkpoint::log_id.eq(log_id));
     let covering = notes
         .filter(call_checkpoint::size.gt(index))
@@ -350,6 +361,9 @@ pub fn prove(store: &Store, log_id: i64, index: i64) -> Result<Result<Proof, Pro
             Err(error) => return Ok(Err(error)),
         };
         let leaves = tree.size()..prover.size();
+        if leaves.end.saturating_sub(leaves.start) > most {
+            return Ok(Err(ProofError::TooFar));
+        }
         tree.trees().for_each(|(first, level, root)| prover.take(Piece::Removed { first, level, root }));
         each_leaf(store, log_id, leaves, |piece| {
             if piece.first() != count(index) {

@@ -12,6 +12,7 @@ use crate::config::check::{self, Finding as ConfigFinding};
 use crate::config::{Ente, Environment};
 use crate::console::frame::Frame;
 use crate::console::pages::Answer;
+use crate::console::parts::{AT_ONCE, Part, Parts};
 use crate::console::refusal::Refusal;
 use crate::console::visit::{self, Visit};
 use crate::console::{Served, text};
@@ -22,6 +23,8 @@ use crate::doctor::{self, Finding, Severity};
 struct Servizio {
     frame: Frame,
     eservices: Vec<EService>,
+    /// Where there are more e-services than are shown: which these are, and where the others are.
+    part: Option<Part>,
     /// Name, codes, day and source of each table.
     tables: Vec<[String; 4]>,
     risks: Vec<ConfigFinding>,
@@ -55,7 +58,9 @@ struct Controlli {
 pub(super) async fn show(visit: Visit) -> Answer {
     let console = &visit.console;
     let mut eservices = Vec::new();
-    for served in visit.eservices() {
+    let names = visit.eservices().map(|served| served.config.name.as_str());
+    let parts = Parts::new(SERVIZIO, "E-service", names, visit.query.text("da"));
+    for served in visit.eservices().skip(parts.first).take(AT_ONCE) {
         eservices.push(eservice(&visit, served).await?);
     }
     let store = console.store.clone();
@@ -74,6 +79,7 @@ pub(super) async fn show(visit: Visit) -> Answer {
     let page = Servizio {
         frame: visit.frame("Amministrazione").below("Cruscotto", "/"),
         eservices,
+        part: parts.shown(),
         tables: tables.collect(),
         risks: check::check(&console.config),
     };

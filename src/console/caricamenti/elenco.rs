@@ -78,11 +78,7 @@ async fn page(visit: &Visit, errors: Errors, done: Option<&'static str>) -> Resu
         .store
         .read_async(move |connection| {
             let listed = caricamenti::list(connection, &asked, before, LISTED + 1)?;
-            let mut saved = Vec::new();
-            for (eservice, codice) in &asked {
-                saved.push(caricamenti::mappings(connection, *eservice, codice)?);
-            }
-            Ok((listed, saved))
+            Ok((listed, caricamenti::mapping_names(connection, &asked)?))
         })
         .await?;
     let several = visit.eservices().count() > 1;
@@ -95,11 +91,14 @@ async fn page(visit: &Visit, errors: Errors, done: Option<&'static str>) -> Resu
         .collect();
     let asked_ente = visit.form.text("ente");
     let asked_mapping = visit.form.text("mappatura");
-    let mappings = labels.iter().zip(saved).flat_map(|((value, label), saved)| {
-        saved.into_iter().map(move |mapping| {
-            let value = format!("{value}:{}", mapping.name);
-            Choice { chosen: value == asked_mapping, label: format!("{}, {label}", mapping.name), value }
-        })
+    let place = |eservice: EserviceId, codice: &str| {
+        let place = known.iter().position(|(id, ente)| (*id, ente.as_str()) == (eservice, codice))?;
+        labels.get(place)
+    };
+    let mappings = saved.iter().filter_map(|(eservice, codice, name)| {
+        let (value, label) = place(*eservice, codice)?;
+        let value = format!("{value}:{name}");
+        Some(Choice { chosen: value == asked_mapping, label: format!("{name}, {label}"), value })
     });
     let mappings = mappings.collect();
     let now_ms = visit.console.clock.now_ms();
@@ -107,8 +106,7 @@ async fn page(visit: &Visit, errors: Errors, done: Option<&'static str>) -> Resu
     let older = listed.get(most).and(listed.get(most.saturating_sub(1))).map(|last| last.id);
     let rows = listed.iter().take(most).map(|one| {
         let (state, badge) = state_text(one, now_ms);
-        let place = known.iter().position(|(id, codice)| (*id, codice) == (one.eservice, &one.codice_ente));
-        let label = place.and_then(|place| labels.get(place));
+        let label = place(one.eservice, &one.codice_ente);
         Row {
             path: path_of(one.id),
             name: one.file_name.clone(),

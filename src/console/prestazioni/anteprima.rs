@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::documento::{Part, parts, record};
+use super::documento::{Part, parts, period, record};
 use super::{PRESTAZIONI, address, erogatore, held, registry};
 use crate::call_log::action::{Kind, record_in};
 use crate::console::Served;
@@ -27,6 +27,8 @@ pub(super) struct Act {
     /// What is said where nothing is sent.
     without_flows: &'static str,
     button: &'static str,
+    /// Whether what was sent is taken back.
+    takes_back: bool,
 }
 
 /// Withdrawing a benefit.
@@ -39,6 +41,7 @@ pub(super) const RITIRO: Act = Act {
            stato inviato. Qui ne resta la storia.",
     without_flows: "A INPS non viene inviato nulla: quello che gli era stato inviato, lo ha rifiutato o è già annullato.",
     button: "Ritira",
+    takes_back: true,
 };
 
 /// Sending again what INPS refused of a benefit.
@@ -50,6 +53,7 @@ pub(super) const INVIO: Act = Act {
     text: "INPS non ha la prestazione come risulta qui. Quello che ha rifiutato gli viene inviato di nuovo, così com'è.",
     without_flows: "Non c'è nulla da inviare: per quanto se ne sa, INPS ha la prestazione come risulta qui.",
     button: "Invia di nuovo",
+    takes_back: false,
 };
 
 #[derive(Template)]
@@ -76,14 +80,20 @@ pub(super) struct Shown {
 /// A flow to be sent.
 pub(super) struct ShownFlow {
     pub(super) operation: &'static str,
+    /// What tells it from the others: the period, or the day of payment.
+    pub(super) period: String,
     pub(super) parts: Vec<Part>,
 }
 
 impl Shown {
     pub(super) fn new(preview: &Preview, nomenclatore: &Nomenclatore) -> Self {
-        let flow = |flow: &Foreseen| ShownFlow {
-            operation: if flow.cancels { "Annullamento (C)" } else { "Inserimento (I)" },
-            parts: record(&flow.xml).map(|record| parts(&record, nomenclatore)).unwrap_or_default(),
+        let flow = |flow: &Foreseen| {
+            let record = record(&flow.xml);
+            ShownFlow {
+                operation: if flow.cancels { "Annullamento (C)" } else { "Inserimento (I)" },
+                period: record.as_ref().and_then(period).unwrap_or_default(),
+                parts: record.map(|record| parts(&record, nomenclatore)).unwrap_or_default(),
+            }
         };
         Self {
             refusal: preview.refusal().map(|notice| format!("{} {}", notice.message, notice.remedy)),

@@ -1,11 +1,15 @@
 //! A flow as a document that people read: what each value is called, its id in the layout of the mass upload, and what
 //! its code means.
 
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+
+use crate::console::text;
 use crate::siuss::codes::{ComposizioneFamiglia, InvCiv};
 use crate::siuss::element::Element;
 use crate::siuss::fields;
 use crate::siuss::tables::Nomenclatore;
-use crate::siuss::values::{Kind, Value};
+use crate::siuss::values::{Importo, Kind, Value};
 use crate::siuss::xml::{Document, Encoding, Item};
 
 /// A part of a record.
@@ -31,6 +35,17 @@ pub(super) fn record(xml: &[u8]) -> Option<Element> {
         Item::Record(element) => Some(element),
         Item::Identificazione(_) | Item::Fault(_) => None,
     })
+}
+
+/// When the benefit of `record` was given: its period, or the day of payment. None of a child in care.
+pub(super) fn period(record: &Element) -> Option<String> {
+    let prestazione = record.child("PrestazioniSociali")?;
+    let day = |name: &str| prestazione.attribute(name).map(italian_day);
+    match (day("DataInizioPrestazione"), day("DataFinePrestazione"), day("DataErogazionePrestazione")) {
+        (Some(from), Some(until), _) => Some(format!("dal {from} al {until}")),
+        (Some(from), None, _) => Some(format!("dal {from}")),
+        (None, _, paid) => paid.map(|paid| format!("del {paid}")),
+    }
 }
 
 /// The parts of `record`, in the order of the schema.
@@ -96,6 +111,7 @@ fn datum(name: &str, value: &str, nomenclatore: &Nomenclatore) -> Datum {
     };
     let written = match field.map(|field| field.kind) {
         Some(Kind::Day) => italian_day(value),
+        Some(Kind::Number) if name.starts_with("Importo") => euro(value),
         Some(Kind::Number) => value.replacen('.', ",", 1),
         _ => value.to_owned(),
     };
@@ -104,6 +120,12 @@ fn datum(name: &str, value: &str, nomenclatore: &Nomenclatore) -> Datum {
         bx: field.and_then(|field| field.bx).unwrap_or_default(),
         value: meaning.map_or_else(|| written.clone(), |meaning| format!("{written} – {meaning}")),
     }
+}
+
+/// An amount of XML as Italians write it: `1.234,50 €`.
+fn euro(value: &str) -> String {
+    let cents = Importo::read(value).and_then(|importo| (importo.number() * Decimal::ONE_HUNDRED).to_i64());
+    cents.map_or_else(|| value.to_owned(), text::euro)
 }
 
 /// A day of XML as Italians write it.

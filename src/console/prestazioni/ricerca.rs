@@ -14,11 +14,9 @@ use crate::console::pages::Answer;
 use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::console::visit::{self, Visit};
-use crate::intake::canonical;
 use crate::registry::search::search;
 use crate::registry::{Listed, Search, SearchPage, Stato, StatoFlusso, Wanted};
-use crate::siuss::values::{CodiceFiscale, Data, Kind as ValueKind, Value};
-use crate::store::Day;
+use crate::siuss::values::{CodiceFiscale, Value};
 
 /// Benefits on a page.
 const PAGE: usize = 25;
@@ -53,6 +51,8 @@ struct Ricerca {
 struct Row {
     address: String,
     listed: Listed,
+    /// The month in which it begins.
+    from: String,
     created: String,
     stato: (&'static str, &'static str),
 }
@@ -147,17 +147,17 @@ impl Asked {
             wanted: STATES.iter().find(|(name, ..)| *name == self.state).map(|(.., wanted)| *wanted),
             ..Search::default()
         };
-        for (field, text, bound) in
+        for (field, written, bound) in
             [("dal", &self.from, &mut search.from_ms), ("al", &self.until, &mut search.until_ms)]
         {
-            if text.is_empty() {
+            if written.is_empty() {
                 continue;
             }
-            let day = Data::read(&canonical(ValueKind::Day, text)).map(|day| Day::from(day.day()));
-            let instant = day.and_then(|day| if field == "dal" { day.start() } else { day.end() });
+            let instant =
+                text::read_day(written).and_then(|day| if field == "dal" { day.start() } else { day.end() });
             match instant {
                 Some(instant) => *bound = Some(instant.as_millisecond()),
-                None => errors.add(field, "Scrivere il giorno come GG/MM/AAAA, per esempio 31/01/2026."),
+                None => errors.add(field, text::NO_DAY),
             }
         }
         search
@@ -195,6 +195,7 @@ async fn answer(visit: &Visit, asked: Asked, search: Search, errors: Errors) -> 
     let name = chosen.map(|served| served.config.name.as_str()).unwrap_or_default();
     let rows = found.benefits.into_iter().map(|listed| Row {
         address: address(name, listed.id),
+        from: listed.primo_mese.map(text::month).unwrap_or_default(),
         created: text::day(listed.created_ms),
         stato: badge(listed.stato, listed.flusso),
         listed,

@@ -18,6 +18,10 @@ use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::console::visit::{self, Visit};
 
+/// Leaves of a log that are read for one proof: what takes a moment. Between two checkpoints there are an hour's; a log that
+/// was signed for the first time when it was long already has more, which the command line reads.
+const MOST_LEAVES: u64 = 500_000;
+
 #[derive(Template)]
 #[template(path = "registro/chiamata.html")]
 struct Chiamata {
@@ -131,7 +135,7 @@ pub(super) async fn prove(visit: Visit) -> Answer {
         .map(|served| served.id);
     visit.log(action).await?;
     let store = visit.console.store.clone();
-    match visit.console.blocking(move || stored::prove(&store, log_id, index)).await?? {
+    match visit.console.blocking(move || stored::prove(&store, log_id, index, MOST_LEAVES)).await?? {
         Ok(proof) => {
             let name = format!("attachment; filename=\"voce-{log_id}-{index}.tlog-proof\"");
             Ok(HttpResponse::Ok()
@@ -151,6 +155,12 @@ fn explained(error: ProofError) -> &'static str {
              uno ogni ora, riprovare allora. Se non ne firma mai, manca la chiave nella configurazione."
         }
         ProofError::Missing => "La voce non c'è più: è stata rimossa perché scaduta, e ne resta l'impronta.",
+        ProofError::TooFar => {
+            "Prima che la voce fosse firmata ne erano già state scritte tante altre, e per provarla vanno rilette \
+             tutte: è un lavoro troppo lungo per una pagina. La prova si ottiene sulla macchina del servizio con \
+             «waas-comuni calls prove», oppure altrove, con lo stesso comando, da un'esportazione del registro e dai \
+             suoi checkpoint (pagina Esportazioni)."
+        }
         ProofError::Incomplete | ProofError::Contradicted => {
             "Il registro non è quello che fu firmato: avviare una verifica dalla pagina Integrità, che dice dove."
         }

@@ -8,7 +8,7 @@ use url::form_urlencoded::Serializer;
 use super::testi::{self, OUTCOMES, badge, member, what, who};
 use super::{CHIAMATE, Choice, Log, label, logs, sees_all};
 use crate::call_log::action::{Kind, Outcome};
-use crate::call_log::search::{About, Cursor, Filter, Found, Held, held, search_newest};
+use crate::call_log::search::{About, Cursor, Filter, Found, held, search_newest};
 use crate::console::form::{Errors, Form};
 use crate::console::frame::Frame;
 use crate::console::pages::Answer;
@@ -188,27 +188,28 @@ async fn log_search(
     about: About,
     within: Option<(EserviceId, Vec<String>)>,
 ) -> Result<bool, Refusal> {
-    let mut found = false;
-    for served in visit.eservices().filter(|served| {
+    let asked = visit.eservices().filter(|served| {
         let is_asked = filter.eservice.as_ref().is_none_or(|name| *name == served.config.name);
         is_asked && logs.iter().any(|log| log.id == served.id.get())
-    }) {
-        let (id, about) = (served.id, about.clone());
-        let enti = within.as_ref().map(|(_, enti)| enti.clone());
-        let benefits: Vec<Held> = visit
-            .console
-            .store
-            .read_async(move |connection| held(connection, id, &about, enti.as_deref(), 1))
-            .await?;
-        for benefit in benefits {
-            found = true;
-            visit.log(visit.action(Kind::CallsSearched)?.of(id).to(benefit.id)).await?;
+    });
+    let ids: Vec<EserviceId> = asked.map(|served| served.id).collect();
+    let enti = within.map(|(_, enti)| enti);
+    let found = visit.console.store.read_async(move |connection| {
+        let mut found = Vec::new();
+        for id in ids {
+            let benefits = held(connection, id, &about, enti.as_deref(), 1)?;
+            found.extend(benefits.into_iter().map(|benefit| (id, benefit.id)));
         }
+        Ok(found)
+    });
+    let found = found.await?;
+    for (id, benefit) in &found {
+        visit.log(visit.action(Kind::CallsSearched)?.of(*id).to(*benefit)).await?;
     }
-    if !found {
+    if found.is_empty() {
         visit.log(visit.action(Kind::CallsSearched)?.with(Outcome::NotFound)).await?;
     }
-    Ok(found)
+    Ok(!found.is_empty())
 }
 
 /// The same search, from `cursor` on.

@@ -7,10 +7,11 @@ use super::verifica::Means;
 use super::{CHIAMATE, Choice, INTEGRITA, label, logs, sees_all, whole, whole_logs};
 use crate::call_log::action::Kind;
 use crate::call_log::seal::runs::{self, Run, Stand, Task};
-use crate::call_log::seal::stored::{Standing, standing};
+use crate::call_log::seal::stored::{Signed, Standing, last_signed, standing};
 use crate::call_log::seal::verify::{Fault, Report};
 use crate::console::frame::Frame;
 use crate::console::pages::Answer;
+use crate::console::parts::{AT_ONCE, Part, Parts};
 use crate::console::text;
 use crate::console::visit::{self, Visit};
 
@@ -22,6 +23,8 @@ const CHECKPOINTS: u32 = 5;
 struct Integrita {
     frame: Frame,
     logs: Vec<Registro>,
+    /// Where there are more logs than are shown: which these are, and where the others are.
+    part: Option<Part>,
     /// Whether checkpoints are signed, and are written into a file too.
     is_signed: bool,
     has_file: bool,
@@ -76,13 +79,24 @@ pub(super) async fn show(visit: Visit) -> Answer {
         _ => None,
     };
     let now_ms = visit.console.clock.now_ms();
-    let read =
-        move |connection: &mut _| Ok((standing(connection, CHECKPOINTS)?, runs::last(connection, now_ms)?));
+    let read = move |connection: &mut _| Ok((standing(connection)?, runs::last(connection, now_ms)?));
     let (all, last) = visit.console.store.read_async(read).await?;
     let visible = logs(&visit)?;
     let sees_all = sees_all(&visit)?;
     let may_see =
         |log: &&Standing| sees_all || visible.iter().any(|one| one.id == log.log_id && one.enti.is_none());
+    let seen: Vec<&Standing> = all.iter().filter(may_see).collect();
+    let names = seen.iter().map(|log| label(log.eservice.as_deref()));
+    let parts = Parts::new(INTEGRITA, "Registri", names, visit.query.text("da"));
+    let shown: Vec<&Standing> = seen.iter().skip(parts.first).take(AT_ONCE).copied().collect();
+    let ids: Vec<i64> = shown.iter().map(|log| log.log_id).collect();
+    let signed = visit
+        .console
+        .store
+        .read_async(move |connection| {
+            ids.into_iter().map(|id| last_signed(connection, id, CHECKPOINTS)).collect::<Result<Vec<_>, _>>()
+        })
+        .await?;
     let is_running = is_running(last.as_ref());
     let settings = &visit.console.config.call_log;
     visit::show(&Integrita {
@@ -91,7 +105,8 @@ pub(super) async fn show(visit: Visit) -> Answer {
             .below("Cruscotto", "/")
             .below("Registro delle chiamate", CHIAMATE)
             .with_done(done.filter(|_| is_running)),
-        logs: all.iter().filter(may_see).map(registro).collect(),
+        logs: shown.iter().zip(&signed).map(|(log, signed)| registro(log, signed)).collect(),
+        part: parts.shown(),
         is_signed: settings.checkpoint_key.is_some(),
         has_file: settings.checkpoint_file.is_some(),
         choices: whole_logs(&visit, "")?,
@@ -108,16 +123,15 @@ fn figure(number: i64) -> String {
     text::number(u64::try_from(number).unwrap_or_default())
 }
 
-fn registro(log: &Standing) -> Registro {
-    let signed = log.checkpoints.first().map_or(0, |last| last.size);
+fn registro(log: &Standing, checkpoints: &[Signed]) -> Registro {
+    let signed = checkpoints.first().map_or(0, |last| last.size);
     Registro {
         label: label(log.eservice.as_deref()).to_owned(),
         size: figure(log.size),
         root: log.root.clone(),
         signed: figure(signed),
         after: figure(log.size.saturating_sub(signed)),
-        checkpoints: log
-            .checkpoints
+        checkpoints: checkpoints
             .iter()
             .map(|one| (figure(one.size), text::instant(one.instant_ms)))
             .collect(),
@@ -181,7 +195,7 @@ fn ended(report: &Report, ended_ms: i64, all: &[Standing]) -> Esito {
 pub(super) async fn verify(visit: Visit) -> Answer {
     let only = whole(&visit, visit.form.text("registro"))?;
     let now_ms = visit.console.clock.now_ms();
-    let read = move |connection: &mut _| Ok((standing(connection, 0)?, runs::last(connection, now_ms)?));
+    let read = move |connection: &mut _| Ok((standing(connection)?, runs::last(connection, now_ms)?));
     let (all, last) = visit.console.store.read_async(read).await?;
     if is_running(last.as_ref()) {
         return Ok(visit::go_to(INTEGRITA));

@@ -13,6 +13,7 @@ use crate::console::frame::Frame;
 use crate::console::pages::Answer;
 use crate::console::refusal::Refusal;
 use crate::console::visit::{self, Visit};
+use crate::store::EserviceId;
 
 /// Entries of each e-service on a page.
 const PAGE: u32 = 50;
@@ -84,28 +85,31 @@ pub(super) async fn tell(visit: Visit) -> Answer {
     let mut sections = Vec::new();
     let filter = Filter { from, until, ..Filter::default() };
     let logs = logs(&visit)?;
-    for log in logs.iter().filter(|log| asked.is_empty() || log.eservice.as_ref() == Some(&asked)) {
-        let (Some(name), Some(served)) =
-            (&log.eservice, visit.eservices().find(|served| served.id.get() == log.id))
-        else {
-            continue;
-        };
-        let (id, enti, about) = (served.id, log.enti.clone(), about.clone());
-        let benefits = visit
-            .console
-            .store
-            .read_async(move |connection| held(connection, id, &about, enti.as_deref(), MOST))
-            .await?;
-        if benefits.is_empty() {
-            continue;
+    let of_asked = logs.iter().filter(|log| asked.is_empty() || log.eservice.as_ref() == Some(&asked));
+    let looked: Vec<(String, EserviceId, Option<Vec<String>>)> = of_asked
+        .filter_map(|log| {
+            let served = visit.eservices().find(|served| served.id.get() == log.id)?;
+            Some((log.eservice.clone()?, served.id, log.enti.clone()))
+        })
+        .collect();
+    let known = visit.console.store.read_async(move |connection| {
+        let mut known = Vec::new();
+        for (name, id, enti) in looked {
+            let benefits = held(connection, id, &about, enti.as_deref(), MOST)?;
+            if !benefits.is_empty() {
+                known.push((name, id, benefits));
+            }
         }
+        Ok(known)
+    });
+    for (name, id, benefits) in known.await? {
         for benefit in &benefits {
             visit.log(visit.action(Kind::CallsSearched)?.of(id).to(benefit.id)).await?;
         }
         let ids: Vec<i64> = benefits.iter().map(|benefit| benefit.id).collect();
         let filter =
             Filter { eservice: Some(name.clone()), about: Some(About::Benefits(id, ids)), ..filter.clone() };
-        sections.push(section(&visit, name, benefits, filter, before).await?);
+        sections.push(section(&visit, &name, benefits, filter, before).await?);
     }
     if sections.is_empty() {
         visit.log(visit.action(Kind::CallsSearched)?.with(Outcome::NotFound)).await?;

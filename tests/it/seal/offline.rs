@@ -189,7 +189,7 @@ on_both_databases! {
         assert_eq!(exported::find(&export, "request-17").unwrap(), Some((Some("prova".to_owned()), 17)));
         assert_eq!((index, stored::find(&log.store, "nobody").unwrap()), (17, None));
         for index in 0..30 {
-            let proof = stored::prove(&log.store, log_id, index).unwrap();
+            let proof = stored::prove(&log.store, log_id, index, u64::MAX).unwrap();
             let same = exported::prove(&export, &[log.file()], Some("prova"), index.unsigned_abs()).unwrap();
             assert_eq!(proof, same);
             if index >= 20 {
@@ -202,32 +202,32 @@ on_both_databases! {
             assert_eq!((proof.index, checkpoint.size), (index.unsigned_abs(), covering));
             assert!(proof.line.contains(&format!("request-{index}\"")));
         }
-        assert_eq!(stored::prove(&log.store, 0, 0).unwrap(), Err(ProofError::NotCovered));
+        assert_eq!(stored::prove(&log.store, 0, 0, u64::MAX).unwrap(), Err(ProofError::NotCovered));
         log.checkpoint();
-        assert!(stored::prove(&log.store, 0, 4).unwrap().is_ok());
+        assert!(stored::prove(&log.store, 0, 4, u64::MAX).unwrap().is_ok());
     }
 
     fn a_proof_costs_what_lies_between_two_checkpoints(database) {
         let log = Log::signed(database);
         let (log_id, _) = stored::find(&log.store, "request-17").unwrap().unwrap();
-        let proof = stored::prove(&log.store, log_id, 17).unwrap().unwrap();
+        let proof = stored::prove(&log.store, log_id, 17, u64::MAX).unwrap().unwrap();
         // What was signed before is not looked at.
         log.tamper("UPDATE call_entry SET leaf_hash = substr(leaf_hash, 1, 0) WHERE log_id = LOG AND entry_index < 10");
-        assert_eq!(stored::prove(&log.store, log_id, 17).unwrap(), Ok(proof.clone()));
+        assert_eq!(stored::prove(&log.store, log_id, 17, u64::MAX).unwrap(), Ok(proof.clone()));
         // Where a version signed that kept no tree beside its checkpoints, it has to be.
         log.tamper("CREATE TABLE kept AS SELECT * FROM call_checkpoint; UPDATE call_checkpoint SET frontier = NULL");
-        assert_eq!(stored::prove(&log.store, log_id, 17).unwrap(), Err(ProofError::Incomplete));
+        assert_eq!(stored::prove(&log.store, log_id, 17, u64::MAX).unwrap(), Err(ProofError::Incomplete));
         log.make_tree_again();
-        assert_eq!(stored::prove(&log.store, log_id, 17).unwrap(), Ok(proof.clone()));
+        assert_eq!(stored::prove(&log.store, log_id, 17, u64::MAX).unwrap(), Ok(proof.clone()));
         // Nor is a tree believed that is not the one that was signed.
         log.tamper("UPDATE call_checkpoint SET frontier = (SELECT kept.frontier FROM kept WHERE kept.size = 20 AND kept.log_id = LOG) WHERE size = 10; DROP TABLE kept");
-        assert_eq!(stored::prove(&log.store, log_id, 17).unwrap(), Ok(proof));
+        assert_eq!(stored::prove(&log.store, log_id, 17, u64::MAX).unwrap(), Ok(proof));
     }
 
     fn a_tampered_proof_is_refused(database) {
         let log = Log::signed(database);
         let (log_id, _) = stored::find(&log.store, "request-17").unwrap().unwrap();
-        let text = stored::prove(&log.store, log_id, 17).unwrap().unwrap().text();
+        let text = stored::prove(&log.store, log_id, 17, u64::MAX).unwrap().unwrap().text();
         let check = |text: &str| Proof::read(text).and_then(|proof| proof.check(&[log.key()]).map(drop));
         assert_eq!(check(&text), Ok(()));
         assert_eq!(check(&text.replace("index 17", "index 16")), Err(ProofError::Contradicted));
@@ -241,7 +241,7 @@ on_both_databases! {
         assert_eq!(proof.check(&[]), Err(ProofError::Unsigned));
         // Nor does the service prove what was changed after it was signed.
         log.tamper("UPDATE call_entry SET status = 404 WHERE log_id = LOG AND entry_index = 17");
-        assert_eq!(stored::prove(&log.store, log_id, 17).unwrap(), Err(ProofError::Contradicted));
+        assert_eq!(stored::prove(&log.store, log_id, 17, u64::MAX).unwrap(), Err(ProofError::Contradicted));
     }
 
     fn the_command_line_signs_verifies_and_proves(database) {

@@ -96,7 +96,8 @@ impl Walk {
             self.open("/caricamenti");
             self.load(&theirs);
             assert_eq!(self.figures(), [16, 6, 0, 0, 0, 10]);
-            self.browser.find("form[action$='/annulla'] button").click();
+            self.browser.find("details:has(form[action$='/annulla']) summary").click();
+            self.browser.find("details[open] form[action$='/annulla'] button").click();
             assert!(self.browser.find(".console-badge.neutro").text().contains("annullato"));
         }
     }

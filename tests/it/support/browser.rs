@@ -68,7 +68,7 @@ impl Browser {
                 "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
                 "goog:chromeOptions": { "perfLoggingPrefs": { "enableNetwork": true, "enablePage": false }, "args": [
                     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-                    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--force-prefers-reduced-motion", "--lang=it", data,
+                    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--force-prefers-reduced-motion", "--hide-scrollbars", "--lang=it", data,
                 ] },
             } } }),
         );
