@@ -188,7 +188,7 @@ fn signed(log: &LogReport) -> String {
     }
 }
 
-/// Prove that an entry is among those that the last checkpoint of its log signed.
+/// Prove that an entry is among those that a checkpoint signed: the first of its log that covers it.
 ///
 /// The proof is a text that holds the entry, the checkpoint and what is between them. With it and the public key
 /// anybody checks the entry without seeing any other: `calls verify --proof`.

@@ -20,8 +20,13 @@ pub enum StoreError {
     /// `database.url` names no database that this program knows.
     #[error("database.url must begin with sqlite:// or postgres://")]
     Url,
-    /// The folder or the file of the database cannot be made.
-    #[error("cannot create {path}: {source}", path = path.display())]
+    /// SQLite cannot make sense of its file: trying again would not help.
+    #[error(
+        "the database file is damaged, or is no database at all: bring back a backup (docs/backup.md): {0}"
+    )]
+    Damaged(String),
+    /// The folder or the file of the database cannot be made, or not be written.
+    #[error("cannot write {path}: {source}", path = path.display())]
     File {
         /// Which.
         path: PathBuf,
@@ -64,6 +69,18 @@ impl StoreError {
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }
+
+    /// The state of a database that says this of itself.
+    fn of_a_state(said: String) -> Self {
+        /// What SQLite says of a file that is damaged, or was never its own.
+        const DAMAGED: [&str; 3] =
+            ["database disk image is malformed", "malformed database schema", "file is not a database"];
+        if DAMAGED.iter().any(|words| said.contains(words)) {
+            Self::Damaged(said)
+        } else {
+            Self::Unavailable(said)
+        }
+    }
 }
 
 impl From<Error> for StoreError {
@@ -84,7 +101,7 @@ impl From<Error> for StoreError {
             ) => Self::Query(error),
             Error::DatabaseError(_, _)
             | Error::BrokenTransactionManager
-            | Error::RollbackErrorOnCommit { .. } => Self::Unavailable(error.to_string()),
+            | Error::RollbackErrorOnCommit { .. } => Self::of_a_state(error.to_string()),
             _ => Self::Query(error),
         }
     }
@@ -98,6 +115,6 @@ impl From<PayloadError> for StoreError {
 
 impl From<diesel::r2d2::PoolError> for StoreError {
     fn from(error: diesel::r2d2::PoolError) -> Self {
-        Self::Unavailable(error.to_string())
+        Self::of_a_state(error.to_string())
     }
 }

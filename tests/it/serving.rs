@@ -241,6 +241,20 @@ fn a_wrong_configuration_is_refused_with_all_that_is_wrong() {
 }
 
 #[test]
+fn a_file_that_is_no_database_is_told_at_once() {
+    let database = TestDatabase::new(Backend::Sqlite);
+    let place = Place::new(&database);
+    let config = std::fs::read_to_string(place.path().join("waas-comuni.toml")).unwrap();
+    place.file("other.db", "a letter to the mayor".repeat(1000));
+    let url = format!("sqlite://{}", place.path().join("other.db").display());
+    place.file("waas-comuni.toml", config.replace(&database.url, &url));
+    // `serve` waits for a database that is not there yet; this one will never be.
+    let done = place.run(&["serve"]);
+    assert_eq!(done.code, 1, "{done:?}");
+    assert!(done.stderr.contains("damaged, or is no database at all"), "{done:?}");
+}
+
+#[test]
 fn a_certificate_or_a_key_that_cannot_be_used_is_told_with_its_file() {
     let database = TestDatabase::new(Backend::Sqlite);
     let place = Place::new(&database);
