@@ -12,7 +12,7 @@ use ureq::http::Request;
 use crate::checker::{Fact, Seen};
 use crate::http::{Answer, Http, Vouchers};
 use crate::random::Random;
-use crate::records::hash;
+use crate::records::{hash, said};
 use crate::run::{EService, Phase, Stage};
 
 /// Pages that are remembered, to be asked again.
@@ -27,6 +27,22 @@ struct Page {
     is_full: bool,
 }
 
+/// A flow that came, and of which nothing was said yet.
+struct Unanswered {
+    id_flusso: String,
+    ts_flusso: String,
+    withdraws: bool,
+}
+
+impl Unanswered {
+    /// What INPS says of it: each client the same, and always. It refuses an insertion in ten.
+    fn codice(&self) -> &'static str {
+        const REFUSALS: [&str; 3] = ["DATI_NON_TROVATI", "RICHIESTA_INVALIDA", "ERRORE_GENERICO"];
+        let lot = usize::try_from(hash(&self.id_flusso) % 30).unwrap();
+        REFUSALS.get(lot).filter(|_| !self.withdraws).copied().unwrap_or("OK")
+    }
+}
+
 pub(crate) struct Client {
     stage: Arc<Stage>,
     eservice: EService,
@@ -36,7 +52,7 @@ pub(crate) struct Client {
     vouchers: Vouchers,
     since: i64,
     pages: Vec<Page>,
-    unanswered: VecDeque<(String, String)>,
+    unanswered: VecDeque<Unanswered>,
     /// Outcomes sent so far, each of which has a number of its own.
     outcomes: u64,
     /// Outcomes that were not acknowledged: they are sent again until they are.
@@ -123,7 +139,11 @@ impl Client {
         self.stage.stats.add("pages pulled", 1);
         self.stage.stats.add("flows pulled", u64::try_from(count).unwrap());
         if self.unanswered.len() < UNANSWERED {
-            self.unanswered.extend(flows.iter().map(|flow| (flow.id_flusso.clone(), flow.ts_flusso.clone())));
+            self.unanswered.extend(flows.iter().map(|flow| Unanswered {
+                id_flusso: flow.id_flusso.clone(),
+                ts_flusso: flow.ts_flusso.clone(),
+                withdraws: flow.withdraws,
+            }));
         }
         let request_id = answer.request_id();
         if count > 0 {
@@ -190,14 +210,17 @@ impl Client {
         let mut sent = Vec::new();
         let mut list = Vec::new();
         for _ in 0..count {
-            let (id_flusso, ts_flusso) = self.unanswered.pop_front().unwrap();
+            let flow = self.unanswered.pop_front().unwrap();
+            let codice = flow.codice();
+            let Unanswered { id_flusso, ts_flusso, .. } = flow;
             self.outcomes += 1;
+            self.stage.stats.add("outcomes that refuse", u64::from(codice != "OK"));
             let number = format!("{}-{}", self.number, self.outcomes);
             // What the service never published is stored as well.
             let id_flusso = if self.random.chance(5) { format!("altrove-{number}") } else { id_flusso };
             list.push(json!({
                 "id_flusso": id_flusso, "ts_flusso": ts_flusso, "ts_acquisizione": ts_flusso, "tipo": "PS_PSA_SINA",
-                "codice_esito": "OK", "id_acquisizione_siuss": number,
+                "codice_esito": codice, "id_acquisizione_siuss": number,
             }));
             sent.push([id_flusso, number]);
         }
@@ -229,7 +252,8 @@ fn flows(answer: &Answer) -> Option<Vec<Seen>> {
         let (id_flusso, ts_flusso) = (text("id_flusso")?, text("ts_flusso")?);
         let ts = ts_flusso.parse::<jiff::Timestamp>().ok()?.as_millisecond();
         let payload = BASE64_STANDARD.decode(text("flusso")?).ok()?;
-        Some(Seen { ts, content: hash(&(&id_flusso, payload)), id_flusso, ts_flusso })
+        let withdraws = said(&payload)?.withdraws;
+        Some(Seen { ts, content: hash(&(&id_flusso, payload)), id_flusso, ts_flusso, withdraws })
     };
     page["elenco_flussi"].as_array()?.iter().map(flow).collect()
 }

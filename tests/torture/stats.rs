@@ -22,6 +22,8 @@ const ROWS: &[&str] = &[
     "pages asked twice",
     "outcomes acknowledged",
     "outcomes sent twice",
+    "outcomes that refuse",
+    "insertions in place of refused ones",
     "answers 503",
     "calls without an answer",
     "instances killed",

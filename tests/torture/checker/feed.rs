@@ -18,13 +18,19 @@ pub(super) struct Feed {
     names: HashSet<u64>,
     /// Everything that was ever inserted.
     inserted: HashSet<u64>,
-    /// By protocol: what is in force.
-    in_force: HashMap<u64, u64>,
+    /// By protocol: what is in force, and the name of the flow that inserted it.
+    in_force: HashMap<u64, (u64, String)>,
+    /// Insertions in the place of one that INPS refused, which needs no cancellation.
+    replaced: u64,
 }
 
 impl Feed {
     pub(super) fn len(&self) -> usize {
         self.flows.len()
+    }
+
+    pub(super) fn replaced(&self) -> u64 {
+        self.replaced
     }
 
     fn last(&self) -> i64 {
@@ -49,7 +55,7 @@ impl Feed {
         loop {
             let flows = page(open, eservice, self.last())?;
             for flow in &flows {
-                self.add(flow).map_err(Trouble::Violation)?;
+                self.add(open, eservice, flow)?;
             }
             if flows.len() < PAGE {
                 return Ok(());
@@ -57,26 +63,33 @@ impl Feed {
         }
     }
 
-    fn add(&mut self, flow: &Flow) -> Result<(), String> {
+    fn add(&mut self, open: &mut Open, eservice: i64, flow: &Flow) -> Result<(), Trouble> {
         let Flow { ts, id_flusso, payload, .. } = flow;
-        if !self.names.insert(hash(id_flusso)) {
-            return Err(format!("two flows are called {id_flusso}"));
-        }
+        let wrong = |what: String| Err(Trouble::Violation(format!("{id_flusso} {what}")));
         let Some(Said { benefit, withdraws, rest }) = said(payload) else {
-            return Err(format!("{id_flusso} is not a flow of this run"));
+            return wrong("is not a flow of this run".to_owned());
         };
         let key = hash(&benefit.protocollo);
+        let is_replaced = match self.in_force.get(&key) {
+            // What it rests on was stored before it was published.
+            Some((_, name)) if !withdraws => is_refused(open, eservice, name)?,
+            _ => false,
+        };
         match (self.in_force.get(&key), withdraws) {
-            (None, false) => {
-                self.in_force.insert(key, rest);
+            (in_force, false) if in_force.is_none() || is_replaced => {
+                self.in_force.insert(key, (rest, id_flusso.clone()));
                 self.inserted.insert(hash(&benefit));
+                self.replaced += u64::from(is_replaced);
             }
-            (Some(in_force), true) if *in_force == rest => {
+            (Some((in_force, _)), true) if *in_force == rest => {
                 self.in_force.remove(&key);
             }
-            (Some(_), true) => return Err(format!("{id_flusso} cancels what is not in force: {benefit:?}")),
-            (Some(_), false) => return Err(format!("{id_flusso} inserts what is in force: {benefit:?}")),
-            (None, true) => return Err(format!("{id_flusso} cancels what was not there: {benefit:?}")),
+            (Some(_), true) => return wrong(format!("cancels what is not in force: {benefit:?}")),
+            (_, false) => return wrong(format!("inserts what is in force: {benefit:?}")),
+            (None, true) => return wrong(format!("cancels what was not there: {benefit:?}")),
+        }
+        if !self.names.insert(hash(id_flusso)) {
+            return wrong("is the name of two flows".to_owned());
         }
         self.flows.push((*ts, content(flow)));
         Ok(())
@@ -135,6 +148,15 @@ impl Feed {
         }
         Ok(())
     }
+}
+
+/// Whether INPS refused the flow of this name.
+fn is_refused(open: &mut Open, eservice: i64, name: &str) -> Result<bool, String> {
+    let refusals = open.number(&format!(
+        "SELECT count(*) AS number FROM esito WHERE eservice_id = {eservice} AND id_flusso = '{name}' AND codice_esito \
+         <> 'OK'"
+    ))?;
+    Ok(refusals > 0)
 }
 
 fn page(open: &mut Open, eservice: i64, after: i64) -> Result<Vec<Flow>, String> {

@@ -33,6 +33,8 @@ pub(crate) struct Seen {
     pub(crate) ts: i64,
     pub(crate) id_flusso: String,
     pub(crate) ts_flusso: String,
+    /// Whether it cancels what an earlier one inserted.
+    pub(crate) withdraws: bool,
     /// Stands for its name and document.
     pub(crate) content: u64,
 }
@@ -207,6 +209,7 @@ impl Checker {
         }
         let stats = &self.stage.stats;
         stats.add("flows published", u64::try_from(self.feed.len()).unwrap());
+        stats.add("insertions in place of refused ones", self.feed.replaced());
         stats.add("log entries checked", self.log.len());
         let checkpoints =
             format!("SELECT count(*) AS number FROM call_checkpoint WHERE log_id = {}", self.id);
