@@ -3,13 +3,14 @@
 //! What a file holds is read by [`crate::intake`]; what becomes of a record is the registry's matter. Here the two
 //! meet, so that the command line and whatever else imports do it in the same way.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::intake::report::{Entry, Report};
 use crate::intake::{self, Format, Label, Options, Taken};
@@ -39,8 +40,9 @@ const BYTES_OF_A_FLOW: u64 = 64;
 /// Bytes that a reader may have taken of a source and not yet given out as records, at the most.
 const READ_AHEAD: u64 = 256 * 1024;
 
-/// What an import did, so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+/// What an import did, or foresaw, so far. What is kept of one may lack a figure that came later.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Summary {
     /// Records of the source.
     pub records: u64,
@@ -59,7 +61,7 @@ pub struct Summary {
     /// Records of the source that were taken, and of which something is said.
     pub warned: u64,
     /// Refusals and warnings, by rule.
-    pub by_rule: BTreeMap<&'static str, u64>,
+    pub by_rule: BTreeMap<Cow<'static, str>, u64>,
 }
 
 /// Why an import could not go on. What was counted before is published.
@@ -284,7 +286,7 @@ fn tell(taken: &Taken, summary: &mut Summary, listeners: &mut Listeners<'_>) -> 
         summary.warned += 1;
     }
     for notice in &taken.notices {
-        *summary.by_rule.entry(notice.rule.code).or_default() += 1;
+        *summary.by_rule.entry(Cow::Borrowed(notice.rule.code)).or_default() += 1;
         let entry = Entry::new(taken, notice);
         (listeners.notice)(&entry);
         if let Some(report) = &mut listeners.report {

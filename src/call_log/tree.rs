@@ -1,10 +1,9 @@
-//! The Merkle tree of RFC 9162 (sections 2.1.1 to 2.1.5), SHA-256: growing it, and proving things about it. Pure: what
-//! a leaf says and where trees are kept is not known here.
+//! The Merkle tree of RFC 9162 (sections 2.1.1 to 2.1.3), SHA-256: growing it, and proving that a leaf is in it. Pure:
+//! what a leaf says and where trees are kept is not known here.
 //!
 //! A tree that only grows needs not its leaves but its [`Frontier`]: the roots of the perfect trees that it consists
 //! of, one for each bit of its size. A proof needs the roots of a few ranges of leaves, which are all that
-//! [`inclusion`] and [`consistency`] name: whoever goes through the leaves once, in order, can work them out on the
-//! way.
+//! [`inclusion`] names: whoever goes through the leaves once, in order, can work them out on the way.
 
 use std::ops::Range;
 
@@ -136,33 +135,6 @@ pub fn inclusion(index: u64, size: u64) -> Option<Vec<Range<u64>>> {
     Some(ranges)
 }
 
-/// The ranges of leaves whose roots prove that the tree of `new` leaves begins with that of `old`, in the order of the
-/// proof; none unless 0 < `old` ≤ `new`.
-#[must_use]
-pub fn consistency(old: u64, new: u64) -> Option<Vec<Range<u64>>> {
-    if old == 0 || old > new {
-        return None;
-    }
-    let mut ranges = Vec::new();
-    let mut around = 0..new;
-    while around.end > old {
-        let middle = around.start + split(around.end - around.start);
-        if old <= middle {
-            ranges.push(middle..around.end);
-            around.end = middle;
-        } else {
-            ranges.push(around.start..middle);
-            around.start = middle;
-        }
-    }
-    // A tree that is whole in the old one is its own beginning, which whoever checks knows already.
-    if around.start > 0 {
-        ranges.push(around);
-    }
-    ranges.reverse();
-    Some(ranges)
-}
-
 /// The largest power of two below `size`, which is at least 2.
 fn split(size: u64) -> u64 {
     1 << (size - 1).ilog2()
@@ -178,24 +150,5 @@ pub fn root_from_inclusion(leaf: Hash, index: u64, size: u64, proof: &[Hash]) ->
     }
     Some(ranges.iter().zip(proof).fold(leaf, |root, (range, beside)| {
         if range.start > index { node(&root, beside) } else { node(beside, &root) }
-    }))
-}
-
-/// The roots of the trees of `old` and `new` leaves that `proof` speaks of, for whoever believes `old_root`; none if no
-/// proof has this form. The proof holds if both are the roots that are known. RFC 9162, section 2.1.4.2.
-#[must_use]
-pub fn roots_from_consistency(old: u64, new: u64, old_root: Hash, proof: &[Hash]) -> Option<(Hash, Hash)> {
-    let ranges = consistency(old, new)?;
-    if ranges.len() != proof.len() {
-        return None;
-    }
-    let mut steps = ranges.iter().zip(proof);
-    let first = if old.is_power_of_two() || old == new { old_root } else { *steps.next()?.1 };
-    Some(steps.fold((first, first), |(old_side, new_side), (range, beside)| {
-        if range.start >= old {
-            (old_side, node(&new_side, beside))
-        } else {
-            (node(beside, &old_side), node(beside, &new_side))
-        }
     }))
 }

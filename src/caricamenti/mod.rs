@@ -15,8 +15,6 @@ mod worker;
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
 use crate::import::Summary;
 use crate::intake::Format;
 use crate::store::EserviceId;
@@ -152,7 +150,7 @@ pub struct Caricamento {
     /// How far it was read, in bytes.
     pub bytes_read: i64,
     /// What the last run did, so far.
-    pub figures: Figures,
+    pub figures: Summary,
 }
 
 impl Caricamento {
@@ -163,23 +161,7 @@ impl Caricamento {
     }
 }
 
-/// What a run did, or foresaw: as [`Summary`], kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-#[expect(missing_docs, reason = "the fields are those of Summary, and documented there")]
-pub struct Figures {
-    pub records: u64,
-    pub new: u64,
-    pub changed: u64,
-    pub unchanged: u64,
-    pub withdrawn: u64,
-    pub flussi: u64,
-    pub refused: u64,
-    pub warned: u64,
-    pub by_rule: BTreeMap<String, u64>,
-}
-
-/// `summary` as [`Figures`] are kept.
+/// `summary` as it is kept.
 fn kept(summary: &Summary) -> String {
     serde_json::to_string(summary).unwrap_or_default()
 }

@@ -3,9 +3,7 @@
 use std::ops::Range;
 
 use proptest::prelude::*;
-use waas_comuni::call_log::tree::{
-    Frontier, Hash, consistency, inclusion, leaf, root_from_inclusion, roots_from_consistency,
-};
+use waas_comuni::call_log::tree::{Frontier, Hash, inclusion, leaf, root_from_inclusion};
 
 fn hex(hash: &Hash) -> String {
     hash.map(|byte| format!("{byte:02x}")).concat()
@@ -36,20 +34,6 @@ fn naive_path(index: usize, data: &[Vec<u8>]) -> Vec<Hash> {
     };
     path.push(beside);
     path
-}
-
-/// `SUBPROOF` of section 2.1.4.1.
-fn naive_subproof(old: usize, data: &[Vec<u8>], whole: bool) -> Vec<Hash> {
-    if old == data.len() {
-        return if whole { Vec::new() } else { vec![naive(data)] };
-    }
-    let (left, right) = data.split_at(data.len().next_power_of_two() / 2);
-    let (mut proof, beside) = match old.checked_sub(left.len()) {
-        None | Some(0) => (naive_subproof(old, left, whole), naive(right)),
-        Some(old) => (naive_subproof(old, right, false), naive(left)),
-    };
-    proof.push(beside);
-    proof
 }
 
 fn grown(data: &[Vec<u8>]) -> Frontier {
@@ -106,7 +90,6 @@ fn what_is_no_tree_or_no_proof_is_refused() {
     assert!(Frontier::read(3, &[0; 65]).is_none());
     assert_eq!(Frontier::read(0, &[]), Some(Frontier::default()));
     assert!(inclusion(3, 3).is_none() && inclusion(0, 0).is_none());
-    assert!(consistency(0, 3).is_none() && consistency(4, 3).is_none());
     let mut frontier = Frontier::default();
     frontier.push([0; 32]);
     assert!(!frontier.push_tree(1, [0; 32]) && !frontier.push_tree(64, [0; 32]));
@@ -151,24 +134,5 @@ proptest! {
         }
         proof.push(other);
         prop_assert!(!proved(leaf(&data[index]), index, &proof));
-    }
-
-    #[test]
-    fn consistency_is_proved_as_defined(data in leaves(120), old in any::<prop::sample::Index>(), other in any::<[u8; 32]>()) {
-        let (old, new) = (old.index(data.len()) + 1, data.len() as u64);
-        let (old_root, new_root) = (naive(&data[..old]), naive(&data));
-        let proof = roots(consistency(old as u64, new).unwrap(), &data);
-        prop_assert_eq!(&proof, &naive_subproof(old, &data, true));
-        let holds = |old_root: Hash, proof: &[Hash]| {
-            roots_from_consistency(old as u64, new, old_root, proof) == Some((old_root, new_root))
-        };
-        prop_assert!(holds(old_root, &proof));
-        prop_assert!(!holds(other, &proof));
-        for place in 0..proof.len() {
-            let mut changed = proof.clone();
-            changed[place] = other;
-            prop_assert!(!holds(old_root, &changed));
-        }
-        prop_assert!(!holds(old_root, &[&proof[..], &[other]].concat()));
     }
 }

@@ -1,5 +1,6 @@
 //! The page of one file: what would be published or was, what was refused, and what can be done next.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
@@ -205,8 +206,8 @@ fn figures(one: &Caricamento) -> Vec<(&'static str, String)> {
 }
 
 fn rules(one: &Caricamento) -> Vec<RuleRow> {
-    let row = |(code, count): (&String, &u64)| RuleRow {
-        code: code.clone(),
+    let row = |(code, count): (&Cow<'static, str>, &u64)| RuleRow {
+        code: code.to_string(),
         summary: catalogue::rules().find(|rule| rule.code == code).map_or("", |rule| rule.summary),
         count: text::number(*count),
     };
