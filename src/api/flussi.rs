@@ -49,8 +49,16 @@ async fn get(service: &Service, eservice: &EService, request: &HttpRequest) -> R
     {
         return Reply::not_modified(tag.clone()).with(Details { count: Some(0), ..asked });
     }
-    let details = Details { count: Some(page.count), disclosed: page.disclosed.clone(), ..asked };
-    let reply = Reply::success(StatusCode::OK, "application/json", page.into_body()).with(details);
+    let (count, disclosed) = (Some(page.count), page.disclosed.clone());
+    let body = match page.into_body() {
+        Ok(body) => body,
+        Err(error) => {
+            tracing::error!(%error, "a page cannot be written");
+            return Reply::from(Problem::unavailable("database_unavailable")).with(asked);
+        }
+    };
+    let reply = Reply::success(StatusCode::OK, "application/json", body);
+    let reply = reply.with(Details { count, disclosed, ..asked });
     match tag {
         Some(tag) => reply.tagged(tag),
         None => reply,

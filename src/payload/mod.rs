@@ -48,6 +48,28 @@ pub struct Packed<'a> {
     pub bytes: Cow<'a, [u8]>,
 }
 
+impl Packed<'_> {
+    /// How long the document is, in bytes.
+    pub fn length(&self) -> Result<usize, PayloadError> {
+        match self.format {
+            PLAIN => Ok(self.bytes.len()),
+            ZSTD_1 => length(&self.bytes),
+            other => Err(PayloadError::Format(other)),
+        }
+    }
+
+    /// Writes the document into `document`, in place of what is there: whoever reads many asks for memory once.
+    pub fn unpack_into(&self, document: &mut Vec<u8>) -> Result<(), PayloadError> {
+        document.clear();
+        match self.format {
+            PLAIN => document.extend_from_slice(&self.bytes),
+            ZSTD_1 => decompress(&self.bytes, document)?,
+            other => return Err(PayloadError::Format(other)),
+        }
+        Ok(())
+    }
+}
+
 /// Why a payload cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum PayloadError {
@@ -75,7 +97,11 @@ pub fn pack(xml: &[u8]) -> Packed<'_> {
 pub fn unpack(format: i16, bytes: Vec<u8>) -> Result<Vec<u8>, PayloadError> {
     match format {
         PLAIN => Ok(bytes),
-        ZSTD_1 => decompressed(&bytes),
+        ZSTD_1 => {
+            let mut document = Vec::new();
+            decompress(&bytes, &mut document)?;
+            Ok(document)
+        }
         other => Err(PayloadError::Format(other)),
     }
 }
@@ -102,14 +128,20 @@ fn compressor() -> io::Result<Compressor<'static>> {
     Ok(compressor)
 }
 
-fn decompressed(bytes: &[u8]) -> Result<Vec<u8>, PayloadError> {
-    let size = get_frame_content_size(bytes).ok().flatten().and_then(|size| usize::try_from(size).ok());
-    let size = size.filter(|size| *size <= LARGEST).ok_or(PayloadError::Size)?;
+fn length(compressed: &[u8]) -> Result<usize, PayloadError> {
+    let size = get_frame_content_size(compressed).ok().flatten().and_then(|size| usize::try_from(size).ok());
+    size.filter(|size| *size <= LARGEST).ok_or(PayloadError::Size)
+}
+
+/// Writes what was compressed into `document`, which is empty.
+fn decompress(compressed: &[u8], document: &mut Vec<u8>) -> Result<(), PayloadError> {
+    document.reserve_exact(length(compressed)?);
     DECOMPRESSOR_1.with_borrow_mut(|kept| {
         let decompressor = match kept {
             Some(decompressor) => decompressor,
             None => kept.insert(Decompressor::with_prepared_dictionary(&DECODER_1)?),
         };
-        Ok(decompressor.decompress(bytes, size)?)
+        decompressor.decompress_to_buffer(compressed, document)?;
+        Ok(())
     })
 }

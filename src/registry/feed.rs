@@ -10,7 +10,7 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary, Integer, SmallInt, Text};
 
 use super::tipo_of;
-use crate::payload;
+use crate::payload::{self, Packed};
 use crate::siuss::record::TipoFlusso;
 use crate::store::schema::{ente, flusso};
 use crate::store::{AnyConnection, EserviceId, StoreError};
@@ -30,6 +30,32 @@ pub struct PublishedFlusso {
     pub tipo: TipoFlusso,
     /// The document.
     pub xml: Vec<u8>,
+}
+
+/// The same, its document as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackedFlusso {
+    /// Code of the ente that grants the benefit.
+    pub codice_ente: String,
+    /// Its name when the flow was published.
+    pub denominazione_ente: String,
+    /// The flow's own name.
+    pub id_flusso: String,
+    /// Its place in the feed, in milliseconds since the epoch.
+    pub ts_ms: i64,
+    /// Its kind.
+    pub tipo: TipoFlusso,
+    /// The document.
+    pub payload: Packed<'static>,
+}
+
+impl PackedFlusso {
+    /// The same, with its document.
+    pub fn unpacked(self) -> Result<PublishedFlusso, StoreError> {
+        let Self { codice_ente, denominazione_ente, id_flusso, ts_ms, tipo, payload } = self;
+        let xml = payload::unpack(payload.format, payload.bytes.into_owned())?;
+        Ok(PublishedFlusso { codice_ente, denominazione_ente, id_flusso, ts_ms, tipo, xml })
+    }
 }
 
 /// The flows that a caller asks for.
@@ -85,17 +111,12 @@ pub(super) fn pages(connection: &mut AnyConnection, asked: &[Asked]) -> Result<V
 }
 
 /// The flows in these rows.
-pub(super) fn published(rows: Vec<Row>) -> Result<Vec<PublishedFlusso>, StoreError> {
+pub(super) fn packed(rows: Vec<Row>) -> Result<Vec<PackedFlusso>, StoreError> {
     rows.into_iter()
         .map(|(codice_ente, denominazione_ente, id_flusso, ts_ms, tipo, format, bytes)| {
-            Ok(PublishedFlusso {
-                codice_ente,
-                denominazione_ente,
-                id_flusso,
-                ts_ms,
-                tipo: tipo_of(tipo)?,
-                xml: payload::unpack(format, bytes)?,
-            })
+            let payload = Packed { format, bytes: bytes.into() };
+            let tipo = tipo_of(tipo)?;
+            Ok(PackedFlusso { codice_ente, denominazione_ente, id_flusso, ts_ms, tipo, payload })
         })
         .collect()
 }

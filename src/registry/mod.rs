@@ -46,7 +46,7 @@ use crate::store::{EserviceId, Store, StoreError, sequencer};
 
 pub(crate) use change::Feed;
 pub use esiti::{CodiceEsito, EsitiStored, Esito};
-pub use feed::PublishedFlusso;
+pub use feed::{PackedFlusso, PublishedFlusso};
 pub(crate) use figures::heads;
 pub use forecast::Forecast;
 pub use gap::{Gap, Noticed, TOLERANCE_MS};
@@ -248,18 +248,20 @@ impl Registry {
     ) -> Result<Vec<PublishedFlusso>, StoreError> {
         let Some(asked) = Asked::new(eservice, since, limit) else { return Ok(Vec::new()) };
         let pages = self.store.read(|connection| feed::pages(connection, &[asked]))?;
-        feed::published(pages.into_iter().flatten().collect())
+        let flussi = feed::packed(pages.into_iter().flatten().collect())?;
+        flussi.into_iter().map(PackedFlusso::unpacked).collect()
     }
 
-    /// [`Registry::page`], for async code; on the replica, if there is one, where the feed may end earlier.
+    /// [`Registry::page`], for async code, each document as it is stored; on the replica, if there is one, where the feed
+    /// may end earlier.
     pub async fn page_async(
         &self,
         eservice: EserviceId,
         since: u128,
         limit: u32,
-    ) -> Result<Vec<PublishedFlusso>, StoreError> {
+    ) -> Result<Vec<PackedFlusso>, StoreError> {
         let Some(asked) = Asked::new(eservice, since, limit) else { return Ok(Vec::new()) };
-        feed::published(self.readers.page(&self.store, asked).await?)
+        feed::packed(self.readers.page(&self.store, asked).await?)
     }
 
     /// The full page of `limit` flows after `since` as `make` makes it of them, from where [`Registry::page_async`] reads;
@@ -269,7 +271,7 @@ impl Registry {
         eservice: EserviceId,
         since: u128,
         limit: u32,
-        make: fn(Vec<PublishedFlusso>) -> T,
+        make: fn(Vec<PackedFlusso>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
         let Some(asked) = Asked::new(eservice, since, limit) else { return Ok(None) };
         self.store
@@ -278,7 +280,7 @@ impl Registry {
                 if rows.len() < asked.limit() {
                     return Ok(None);
                 }
-                Ok(Some(make(feed::published(rows)?)))
+                make(feed::packed(rows)?).map(Some)
             })
             .await
     }

@@ -33,6 +33,10 @@ proptest! {
         let document = bytes.repeat(times);
         let packed = pack(&document);
         prop_assert!(packed.bytes.len() <= document.len());
+        prop_assert_eq!(packed.length().unwrap(), document.len());
+        let mut read = b"of another document".to_vec();
+        packed.unpack_into(&mut read).unwrap();
+        prop_assert_eq!(&read, &document);
         prop_assert_eq!(unpack(packed.format, packed.bytes.to_vec()).unwrap(), document);
     }
 
