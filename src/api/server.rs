@@ -110,7 +110,7 @@ impl Running {
 /// Starts the service that `config` describes. Needs a tokio runtime.
 pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError> {
     judge(config).map_err(StartError::Wrong)?;
-    let store = Store::open(&config.database)?;
+    let store = Store::open_to_serve(&config.database)?;
     migrate(&store, Duration::from_secs(u64::from(config.database.startup_seconds))).await?;
     let appender = Appender::start(store.clone(), clock.clone())?;
     let prepared = prepare(config, &store, &clock, None).await?;

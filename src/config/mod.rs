@@ -116,6 +116,8 @@ pub struct Api {
     pub calls_in_flight: u32,
     /// Whether the next page of a caller who follows the cursor is read before it is asked for.
     pub read_ahead: bool,
+    /// Whether the signature of a voucher that comes again is verified once.
+    pub remember_signatures: bool,
     /// Connections at once; those beyond wait to be accepted.
     pub connections: u32,
     /// Seconds that a connection stays open whose client takes nothing of an answer.
@@ -135,6 +137,7 @@ impl Default for Api {
             refused_calls_per_minute: 120,
             calls_in_flight: 0,
             read_ahead: true,
+            remember_signatures: true,
             connections: 4096,
             stalled_seconds: 30,
             tls: None,

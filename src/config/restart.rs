@@ -37,6 +37,7 @@ pub fn needs_restart(in_force: &Config, other: &Config) -> Vec<&'static str> {
         refused_calls_per_minute: _,
         calls_in_flight,
         read_ahead: _,
+        remember_signatures: _,
         connections: api_connections,
         stalled_seconds,
         tls,

@@ -82,6 +82,15 @@ impl AnyConnection {
         Ok(())
     }
 
+    /// Lets what comes sort as much as it needs on the disk, or in memory again.
+    pub(super) fn sort_on_disk(&mut self, on_disk: bool) -> Result<(), StoreError> {
+        if let Self::Sqlite(inner) = self {
+            let place = if on_disk { "FILE" } else { "MEMORY" };
+            inner.batch_execute(&format!("PRAGMA temp_store = {place}"))?;
+        }
+        Ok(())
+    }
+
     fn finish<T, E: From<StoreError>>(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, E>,
@@ -189,6 +198,10 @@ pub(super) enum Access {
 /// How long a connection that was in use is believed to be good, unless another one breaks.
 const TRUSTED: Duration = Duration::from_secs(1);
 
+/// How many pages the write-ahead log has before a commit copies it back, where no thread does. An import changes the
+/// same pages of its indexes again and again: 16 MiB are copied back with fewer writes than four times 4 MiB.
+pub(super) const COPIED_AT: i64 = 4096;
+
 /// A connection in a pool.
 pub(super) struct Pooled {
     inner: AnyConnection,
@@ -220,6 +233,8 @@ pub(super) struct Manager {
     target: Target,
     access: Access,
     timeout: Duration,
+    /// How many pages SQLite's write-ahead log has before a commit copies it back.
+    copied_at: i64,
     /// How many connections were found broken.
     broken: AtomicU64,
 }
@@ -229,9 +244,7 @@ impl ManageConnection for Manager {
     type Error = PoolError;
 
     fn connect(&self) -> Result<Pooled, Self::Error> {
-        let mut inner = self.establish().map_err(PoolError::ConnectionError)?;
-        inner.batch_execute(&self.settings()).map_err(PoolError::QueryError)?;
-        Ok(Pooled { inner, used: Instant::now(), broken: self.broken.load(Ordering::Relaxed) })
+        Ok(Pooled { inner: self.open()?, used: Instant::now(), broken: self.broken.load(Ordering::Relaxed) })
     }
 
     fn is_valid(&self, connection: &mut Pooled) -> Result<(), Self::Error> {
@@ -257,7 +270,12 @@ impl ManageConnection for Manager {
 
 impl Manager {
     pub(super) fn new(target: Target, access: Access, timeout: Duration) -> Self {
-        Self { target, access, timeout, broken: AtomicU64::new(0) }
+        Self { target, access, timeout, copied_at: COPIED_AT, broken: AtomicU64::new(0) }
+    }
+
+    /// The same, whose commits copy SQLite's write-ahead log back when it has so many pages.
+    pub(super) fn copying_at(self, pages: i64) -> Self {
+        Self { copied_at: pages, ..self }
     }
 
     /// Where the database is, if it is a file.
@@ -266,6 +284,13 @@ impl Manager {
             Target::Sqlite(path) => Some(path),
             Target::Postgres(_) => None,
         }
+    }
+
+    /// A connection, as a pool opens one.
+    pub(super) fn open(&self) -> Result<AnyConnection, PoolError> {
+        let mut inner = self.establish().map_err(PoolError::ConnectionError)?;
+        inner.batch_execute(&self.settings()).map_err(PoolError::QueryError)?;
+        Ok(inner)
     }
 
     fn establish(&self) -> Result<AnyConnection, ConnectionError> {
@@ -286,12 +311,14 @@ impl Manager {
     fn settings(&self) -> String {
         let millis = self.timeout.as_millis();
         match (&self.target, self.access) {
-            // The time-out comes first: the other settings may have to wait for a lock themselves. An import changes the
-            // same pages of its indexes again and again: 16 MiB of the write-ahead log are copied back with fewer
-            // writes than four times 4 MiB.
+            // The time-out comes first: the other settings may have to wait for a lock themselves. A row that a trigger may
+            // refuse is written with what it changes kept aside: in a file, unless `temp_store` says otherwise, to which
+            // each entry of the log of calls then writes a dozen pages.
             (Target::Sqlite(_), Access::Write) => format!(
                 "PRAGMA busy_timeout = {millis}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                 PRAGMA foreign_keys = ON; PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 4096;"
+                 PRAGMA foreign_keys = ON; PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = {}; \
+                 PRAGMA temp_store = MEMORY;",
+                self.copied_at
             ),
             (Target::Sqlite(_), Access::Read) => {
                 format!("PRAGMA busy_timeout = {millis}; PRAGMA query_only = ON;")

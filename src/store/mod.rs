@@ -10,6 +10,7 @@
 //! [`Store::write_bounded`] are that for threads.
 
 mod connection;
+mod copier;
 mod day;
 mod error;
 mod hand;
@@ -33,6 +34,7 @@ use tokio::time::{timeout, timeout_at};
 
 use crate::config;
 use connection::{Access, Manager, Target};
+use copier::Copier;
 use place::Place;
 use replica::Replica;
 
@@ -64,6 +66,8 @@ pub struct Store {
     waits_end_by_themselves: bool,
     timeout: Duration,
     replica: Option<Arc<Replica>>,
+    /// Who copies SQLite's write-ahead log, in a program that serves.
+    copier: Option<Copier>,
     /// Since when work runs that nothing bounds.
     unbounded: Arc<Mutex<Option<Instant>>>,
 }
@@ -78,12 +82,30 @@ impl Store {
     /// Prepares the connections to the database that `settings` name. A SQLite file is made where it is missing;
     /// no connection is opened yet.
     pub fn open(settings: &config::Database) -> Result<Self, StoreError> {
+        Self::open_as(settings, false)
+    }
+
+    /// [`Store::open`], for a program that goes on for long and answers meanwhile: no commit is kept waiting by the
+    /// upkeep of a SQLite file.
+    pub fn open_to_serve(settings: &config::Database) -> Result<Self, StoreError> {
+        Self::open_as(settings, true)
+    }
+
+    fn open_as(settings: &config::Database, serves: bool) -> Result<Self, StoreError> {
         let wait = Duration::from_secs(u64::from(settings.timeout_seconds.max(1)));
         let manager =
             |access| Target::parse(&settings.url, wait).map(|target| Manager::new(target, access, wait));
         let writer = manager(Access::Write)?;
         if let Some(path) = writer.file() {
             connection::create_file(path)?;
+            let mut writer = writer;
+            let mut copier = None;
+            if serves {
+                let manager = manager(Access::Read)?;
+                let open = move || manager.open().map_err(|error| unavailable(&error.to_string()));
+                copier = Some(Copier::start(open).map_err(|error| unavailable(&error.to_string()))?);
+                writer = writer.copying_at(copier::LONGEST);
+            }
             return Ok(Self {
                 readers: manager(Access::Read)?.pool(settings.connections.max(1)),
                 writer: writer.pool(1),
@@ -93,6 +115,7 @@ impl Store {
                 waits_end_by_themselves: true,
                 timeout: wait,
                 replica: None,
+                copier,
                 unbounded: Arc::default(),
             });
         }
@@ -109,6 +132,7 @@ impl Store {
             waits_end_by_themselves: false,
             timeout: wait,
             replica: Replica::open(settings, wait)?,
+            copier: None,
             unbounded: Arc::default(),
         })
     }
@@ -127,15 +151,25 @@ impl Store {
 
     /// Runs the migrations that are missing, and returns their versions.
     pub fn migrate(&self) -> Result<Vec<String>, StoreError> {
-        // Migrations take the time that they need.
-        get(&self.writer)?.write(self.timeout, migrations::run)
+        self.migrating(migrations::run)
     }
 
     /// Brings the tables to `version`, forward or back; `0000` is before the first. Where going back would lose data
     /// ([`StoreError::Loss`] says which), nothing is done unless `accept_loss`.
     pub fn migrate_to(&self, version: &str, accept_loss: bool) -> Result<Moved, StoreError> {
-        get(&self.writer)?
-            .write(self.timeout, |connection| migrations::move_to(connection, version, accept_loss))
+        self.migrating(|connection| migrations::move_to(connection, version, accept_loss))
+    }
+
+    /// Migrations take the time that they need, and the room: an index is made by sorting a whole table.
+    fn migrating<T>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut connection = get(&self.writer)?;
+        connection.sort_on_disk(true)?;
+        let migrated = connection.write(self.timeout, work);
+        connection.sort_on_disk(false)?;
+        migrated
     }
 
     /// How far the tables are from what this program needs.
@@ -196,7 +230,11 @@ impl Store {
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let _running = self.running();
-        get(&self.writer)?.write(self.timeout, work)
+        let written = get(&self.writer)?.write(self.timeout, work);
+        if let Some(copier) = &self.copier {
+            copier.tell();
+        }
+        written
     }
 
     /// Runs `work`, one statement that writes, which is a transaction by itself.

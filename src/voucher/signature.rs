@@ -3,8 +3,8 @@
 //! josekit verifies, with the algorithm pinned by the verifier's type; it reads neither tokens, nor claims, nor key
 //! sets.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -22,15 +22,23 @@ use super::token::Token;
 /// How many keys of a set are looked at: PDND publishes a handful.
 const MAX_KEYS: usize = 64;
 
+/// How many tokens a key remembers, by 32 bytes each.
+const REMEMBERED: usize = 256;
+
 /// A public key that verifies with one algorithm.
 #[derive(Clone, Debug)]
-pub(super) struct Key(Arc<dyn JwsVerifier>);
+pub(super) struct Key {
+    verifier: Arc<dyn JwsVerifier>,
+    /// The SHA-256 of whole tokens whose signature is this key's. It ends with the key, which each fetch of a key set
+    /// makes anew.
+    signed: Arc<Mutex<HashSet<[u8; 32]>>>,
+}
 
 impl Key {
     /// The RSA key of a JWK, for RS256.
     pub(super) fn rs256(jwk: &Value) -> Option<Self> {
         let der = rsa_key(jwk)?.public_key_to_der().ok()?;
-        Some(Self(Arc::new(RS256.verifier_from_der(der).ok()?)))
+        Some(Self::of(RS256.verifier_from_der(der).ok()?))
     }
 
     /// The P-256 key of a JWK, for ES256.
@@ -44,12 +52,35 @@ impl Key {
             (BigNum::from_slice(&coordinate("x")?).ok()?, BigNum::from_slice(&coordinate("y")?).ok()?);
         let key =
             EcKey::from_public_key_affine_coordinates(&group, &x, &y).and_then(PKey::from_ec_key).ok()?;
-        Some(Self(Arc::new(ES256.verifier_from_der(key.public_key_to_der().ok()?).ok()?)))
+        Some(Self::of(ES256.verifier_from_der(key.public_key_to_der().ok()?).ok()?))
+    }
+
+    fn of(verifier: impl JwsVerifier + 'static) -> Self {
+        Self { verifier: Arc::new(verifier), signed: Arc::default() }
     }
 
     /// Whether the signature of `token` is this key's.
     pub(super) fn verifies(&self, token: &Token<'_>) -> bool {
-        self.0.verify(token.signed(), token.signature()).is_ok()
+        self.verifier.verify(token.signed(), token.signature()).is_ok()
+    }
+
+    /// The same, of a token that may come again: one that was verified is known by its hash. Nothing but the signature
+    /// is remembered.
+    pub(super) fn verifies_again(&self, token: &Token<'_>) -> bool {
+        let hash = sha256(token.text());
+        let signed = || self.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        if signed().contains(&hash) {
+            return true;
+        }
+        let verified = self.verifies(token);
+        if verified {
+            let mut signed = signed();
+            if signed.len() >= REMEMBERED {
+                signed.clear();
+            }
+            signed.insert(hash);
+        }
+        verified
     }
 }
 

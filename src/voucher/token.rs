@@ -14,6 +14,7 @@ pub(super) const MAX_LENGTH: usize = 8192;
 pub(super) struct Token<'a> {
     pub(super) header: Map<String, Value>,
     pub(super) payload: Map<String, Value>,
+    text: &'a str,
     signed: &'a str,
     signature: Vec<u8>,
 }
@@ -37,9 +38,15 @@ impl<'a> Token<'a> {
         Ok(Self {
             header: members(header, "l'intestazione")?,
             payload: members(payload, "il contenuto")?,
+            text,
             signed,
             signature: bytes(signature, "la firma")?,
         })
+    }
+
+    /// All of it, as it came.
+    pub(super) fn text(&self) -> &[u8] {
+        self.text.as_bytes()
     }
 
     /// The bytes that were signed.

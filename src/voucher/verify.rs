@@ -16,6 +16,7 @@ use super::keys::{Fetch, KeySet, NoKey};
 use super::refusal::{Check, VoucherRefusal};
 use super::rules::{CLAIMS, Case, HEADER, Scheme, Terms};
 pub use super::rules::{Finding, SetupError};
+use super::signature::Key;
 use super::token::{MAX_LENGTH, Token};
 use crate::clock::Clock;
 use crate::config::{AuditPolicy, Config, DpopPolicy, EService};
@@ -54,6 +55,7 @@ pub struct Verifier {
     clock: Clock,
     dpop: Option<Dpop>,
     audit: Audit,
+    remembers: bool,
 }
 
 impl Verifier {
@@ -62,7 +64,7 @@ impl Verifier {
     /// [`Verifier::with_evidence_keys`] gives it the keys.
     pub fn new(eservice: &EService, keys: KeySet, clock: Clock) -> Result<Self, SetupError> {
         let audit = Audit { policy: eservice.audit, keys: None };
-        Ok(Self { terms: Terms::of(eservice)?, keys, clock, dpop: None, audit })
+        Ok(Self { terms: Terms::of(eservice)?, keys, clock, dpop: None, audit, remembers: false })
     }
 
     /// The verifiers of all e-services of `config`, in their order. Keys at the same address are shared, among them and
@@ -86,6 +88,7 @@ impl Verifier {
                 let open = || KeySet::open(url, Arc::clone(fetch), Arc::new(store.clone()), clock.clone());
                 verifier = verifier.with_evidence_keys(sets.entry(url).or_insert_with(open).clone());
             }
+            verifier = verifier.remembering(config.api.remember_signatures);
             // Proofs name the public address: where none is configured, bound vouchers stay refused.
             verifiers.push(match &config.api.public_url {
                 Some(url) => verifier.with_dpop(Dpop::new(eservice.dpop, url, Arc::new(store.clone()))),
@@ -108,6 +111,12 @@ impl Verifier {
     pub fn with_evidence_keys(mut self, keys: KeySet) -> Self {
         self.audit.keys = Some(keys);
         self
+    }
+
+    /// Verifies the signature of a voucher that comes again once, if `remembers`: as long as its key is not fetched again.
+    #[must_use]
+    pub fn remembering(self, remembers: bool) -> Self {
+        Self { remembers, ..self }
     }
 
     /// Every set of keys that is to be kept fresh: the issuer's, then that of the consumers, if there is one.
@@ -189,8 +198,9 @@ impl Verifier {
 
     async fn check_signature(&self, token: &Token<'_>) -> Result<(), Failure> {
         let fail = |check, detail: &str| Err((check, detail.to_owned()));
+        let verifies = if self.remembers { Key::verifies_again } else { Key::verifies };
         match self.keys.find(token.kid().unwrap_or_default()).await {
-            Ok(key) if key.verifies(token) => Ok(()),
+            Ok(key) if verifies(&key, token) => Ok(()),
             Ok(_) => fail(Check::Signature, "la firma del voucher non è valida: chiederne uno nuovo a PDND"),
             Err(NoKey::Unknown) => fail(
                 Check::KeyUnknown,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use diesel::connection::SimpleConnection;
 use diesel::deserialize::QueryableByName;
 use diesel::prelude::*;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Integer, Text};
 use waas_comuni::store::jwks::{self, CachedJwks};
 use waas_comuni::store::{AnyConnection, Moved, SchemaState, Store, StoreError};
 
@@ -228,4 +228,59 @@ fn a_sqlite_file_is_for_its_owner_alone() {
     assert_eq!(mode(path.parent().unwrap()), 0o700);
     assert_eq!(mode(&path), 0o600);
     assert_eq!(mode(&path.with_extension("db-wal")), 0o600);
+}
+
+#[derive(QueryableByName)]
+struct Log {
+    #[diesel(sql_type = Integer)]
+    log: i32,
+    #[diesel(sql_type = Integer)]
+    checkpointed: i32,
+}
+
+/// Pages of SQLite's write-ahead log, and those of them that were copied back.
+fn log(store: &Store) -> (i32, i32) {
+    let log = store.read(|connection| {
+        let AnyConnection::Sqlite(inner) = connection else { unreachable!() };
+        let Log { log, checkpointed } = diesel::sql_query("PRAGMA wal_checkpoint(NOOP)").get_result(inner)?;
+        Ok((log, checkpointed))
+    });
+    log.unwrap()
+}
+
+#[test]
+fn no_commit_of_a_service_copies_what_a_thread_can_and_the_log_stays_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("waas-comuni.db");
+    let url = format!("sqlite://{}", path.to_str().unwrap());
+    let settings = waas_comuni::config::Database { url: url.into(), ..Default::default() };
+    let store = Store::open_to_serve(&settings).unwrap();
+    let write = |statement: &str| {
+        let written = store.write(|connection| {
+            let AnyConnection::Sqlite(inner) = connection else { unreachable!() };
+            Ok(inner.batch_execute(statement)?)
+        });
+        written.unwrap();
+    };
+    write("CREATE TABLE content (bytes BLOB)");
+    let megabytes = |count: usize| {
+        for _ in 0..count {
+            write("INSERT INTO content VALUES (randomblob(1000000))");
+        }
+    };
+    megabytes(20);
+    // A commit would begin to copy at 64 MiB.
+    let began = Instant::now();
+    loop {
+        let (log, copied) = log(&store);
+        assert!(log < 16384);
+        if copied > 0 {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "nobody copies the log");
+        std::thread::yield_now();
+    }
+    megabytes(120);
+    let length = std::fs::metadata(path.with_extension("db-wal")).unwrap().len();
+    assert!(length < 80 << 20, "{length} bytes of log");
 }

@@ -72,7 +72,7 @@ impl Scene {
         let clock = Clock::Manual(Arc::clone(&millis));
         let keys = KeySet::open(URL, source.clone(), cache, clock.clone());
         let profile = Profile::invented("locale.example.it".to_owned(), vec!["SIUSS".to_owned()]);
-        let verifier = Verifier::new(&eservice(), keys.clone(), clock.clone()).unwrap();
+        let verifier = Verifier::new(&eservice(), keys.clone(), clock.clone()).unwrap().remembering(true);
         Self { millis, clock, profile, source, keys, verifier }
     }
 
@@ -134,6 +134,62 @@ async fn a_rotation_goes_unnoticed() {
     assert_eq!(scene.refusal(&old).await, Some(Check::KeyUnknown), "a withdrawn key stops working");
     assert_eq!(scene.refusal(&new).await, None);
     assert_eq!(scene.source.fetches(), 3);
+}
+
+/// What is remembered of a voucher is its signature, and that only while its key is in force.
+#[tokio::test]
+async fn a_signature_that_is_remembered_excuses_nothing() {
+    let scene = Scene::new();
+    let [signer, stranger] = [Signer::generate().unwrap(), Signer::generate().unwrap()];
+    scene.source.publish(&[&signer]);
+    scene.keys.refresh_if_due().await;
+    let mut draft = signer.draft(&scene.profile, &scene.clock);
+    let tomorrow = (scene.clock.now_ms() + 24 * 60 * MINUTE) / 1000;
+    draft.claims.insert("exp".to_owned(), json!(tomorrow));
+    let token = draft.sign(&signer).unwrap();
+    let kid = signer.jwk()["kid"].as_str().unwrap();
+    for _ in 0..3 {
+        verify(&scene.verifier, &token).await.unwrap();
+    }
+    // Another voucher with its signature, its voucher with another signature, and either with a piece more or less.
+    let other = scene.token(&signer);
+    let forged = scene.strangers_token(&stranger, kid);
+    let (content, signature) = token.rsplit_once('.').unwrap();
+    let (other_content, other_signature) = other.rsplit_once('.').unwrap();
+    let (forged_content, forged_signature) = forged.rsplit_once('.').unwrap();
+    let moved = format!("{content}{}.{}", &signature[..4], &signature[4..]);
+    for wrong in [
+        format!("{other_content}.{signature}"),
+        format!("{content}.{other_signature}"),
+        format!("{forged_content}.{signature}"),
+        format!("{content}.{forged_signature}"),
+        moved,
+        format!("{token}A"),
+        forged.clone(),
+    ] {
+        assert!(verify(&scene.verifier, &wrong).await.is_err(), "{wrong}");
+    }
+    // More of them than are remembered.
+    for _ in 0..300 {
+        verify(&scene.verifier, &scene.token(&signer)).await.unwrap();
+    }
+    verify(&scene.verifier, &token).await.unwrap();
+
+    // Another key of its name takes its place.
+    let mut jwk = stranger.jwk().clone();
+    jwk["kid"] = json!(kid);
+    scene.source.answer(&json!({ "keys": [jwk] }).to_string());
+    scene.pass(15 * MINUTE);
+    scene.keys.refresh_if_due().await;
+    let check = |refused: Result<(), VoucherRefusal>| refused.err().map(|refusal| refusal.check);
+    assert_eq!(check(verify(&scene.verifier, &token).await), Some(Check::Signature));
+    scene.source.publish(&[&signer]);
+    scene.pass(15 * MINUTE);
+    scene.keys.refresh_if_due().await;
+    verify(&scene.verifier, &token).await.unwrap();
+    // Its time passes like that of any other.
+    scene.pass(24 * 60 * MINUTE);
+    assert_eq!(check(verify(&scene.verifier, &token).await), Some(Check::Expired));
 }
 
 #[tokio::test]
