@@ -11,6 +11,7 @@ mod content;
 mod mappings;
 mod rows;
 mod run;
+mod turn;
 mod worker;
 
 use std::collections::BTreeMap;

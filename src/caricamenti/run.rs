@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::content::{Content, Failure};
-use super::rows::{self, Step};
+use super::turn::{self, Step};
 use super::{Caricamento, MOST_PAGES, PAGE, Stato, kept};
 use crate::clock::Clock;
 use crate::codes::{CodesError, RulesInForce};
@@ -168,7 +168,7 @@ impl<'a> Log<'a> {
         let goes_on = self
             .tools
             .store
-            .write_bounded(move |connection| rows::advance(connection, &job, &step, now_ms))?;
+            .write_bounded(move |connection| turn::advance(connection, &job, &step, now_ms))?;
         self.is_lost = !goes_on;
         self.last = Instant::now();
         Ok(goes_on)
@@ -190,6 +190,6 @@ impl<'a> Log<'a> {
         let columns = columns.to_vec();
         self.tools
             .store
-            .write_bounded(move |connection| rows::finish(connection, &job, &step, to, &columns, now_ms))
+            .write_bounded(move |connection| turn::finish(connection, &job, &step, to, &columns, now_ms))
     }
 }

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::rows;
 use super::run::{self, RunError, Tools};
+use super::turn;
 use super::{Caricamento, Stato};
 use crate::call_log::Actor;
 use crate::call_log::action::{self, Action, Kind, Outcome, Way};
@@ -140,8 +141,8 @@ impl Hand {
                 break;
             }
             let (id, now_ms) = (*id, self.clock.now_ms());
-            let claimed = match self.store.read_bounded(move |connection| rows::waits(connection, id)) {
-                Ok(true) => self.store.write_bounded(move |connection| rows::claim(connection, id, now_ms)),
+            let claimed = match self.store.read_bounded(move |connection| turn::waits(connection, id)) {
+                Ok(true) => self.store.write_bounded(move |connection| turn::claim(connection, id, now_ms)),
                 Ok(false) => Ok(None),
                 Err(error) => Err(error),
             };
@@ -186,7 +187,7 @@ impl Hand {
         let (job, clock) = (job.clone(), self.clock.clone());
         self.store.write_bounded(move |connection| {
             if outcome == Outcome::Failed {
-                rows::release(connection, &job)?;
+                turn::release(connection, &job)?;
             }
             if job.stato == Stato::Pubblicazione {
                 let user = job.confirmed_by.clone().unwrap_or_default();

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&findings).unwrap_or_default())?;
     } else {
-        for Finding { severity, subject, meaning, remedy } in &findings {
+        for Finding { severity, subject, meaning, remedy, .. } in &findings {
             let mark = match severity {
                 Severity::Ok => "ok     ",
                 Severity::Warning => "warning",

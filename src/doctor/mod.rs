@@ -29,9 +29,29 @@ pub enum Severity {
     Error,
 }
 
+/// What a [`Finding`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Topic {
+    /// The configuration.
+    Configuration,
+    /// The database, and the disk on which it is.
+    Database,
+    /// The keys of the issuers, and the clock by which vouchers are judged.
+    Keys,
+    /// The certificate of the public listener.
+    Certificate,
+    /// What waits for INPS, and what a restore may have lost.
+    Backlog,
+    /// The daily count for PDND.
+    Tracing,
+}
+
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
+    /// What it is about.
+    pub topic: Topic,
     /// How bad it is.
     pub severity: Severity,
     /// What was checked: a part of the deployment, or a key of the configuration.
@@ -44,26 +64,40 @@ pub struct Finding {
 
 impl Finding {
     fn ok(subject: impl Into<String>, meaning: impl Into<String>) -> Self {
-        Self { severity: Severity::Ok, subject: subject.into(), meaning: meaning.into(), remedy: None }
+        let topic = Topic::Configuration;
+        Self { topic, severity: Severity::Ok, subject: subject.into(), meaning: meaning.into(), remedy: None }
     }
 
     fn bad(severity: Severity, subject: &str, meaning: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { severity, subject: subject.to_owned(), meaning: meaning.into(), remedy: Some(remedy.into()) }
+        let topic = Topic::Configuration;
+        let (subject, meaning, remedy) = (subject.to_owned(), meaning.into(), Some(remedy.into()));
+        Self { topic, severity, subject, meaning, remedy }
     }
+}
+
+/// Adds what `check` finds, as findings about `topic`.
+fn about<T>(topic: Topic, findings: &mut Vec<Finding>, check: impl FnOnce(&mut Vec<Finding>) -> T) -> T {
+    let mut found = Vec::new();
+    let result = check(&mut found);
+    findings.extend(found.into_iter().map(|finding| Finding { topic, ..finding }));
+    result
 }
 
 /// Everything that the checks find, in a fixed order. Blocks, and waits for the network.
 #[must_use]
 pub fn examine(config: &Config, clock: &Clock, runtime: &Runtime) -> Vec<Finding> {
     let mut findings = configuration(config);
-    let store = database::examine(config, &mut findings);
-    keys::examine(config, store.as_ref(), clock, runtime, &mut findings);
-    certificate::examine(config, clock, &mut findings);
+    let all = &mut findings;
+    let store = about(Topic::Database, all, |found| database::examine(config, found));
+    about(Topic::Keys, all, |found| keys::examine(config, store.as_ref(), clock, runtime, found));
+    about(Topic::Certificate, all, |found| certificate::examine(config, clock, found));
     if let Some(store) = &store {
-        backlog::examine(config, store, clock, &mut findings);
-        backlog::missing(store, clock, &mut findings);
+        about(Topic::Backlog, all, |found| {
+            backlog::examine(config, store, clock, found);
+            backlog::missing(store, clock, found);
+        });
     }
-    tracing::examine(config, store.as_ref(), clock, &mut findings);
+    about(Topic::Tracing, all, |found| tracing::examine(config, store.as_ref(), clock, found));
     findings
 }
 

@@ -133,7 +133,7 @@ fn an_administrator_sees_to_the_service() {
     browser.open(&app.page("/amministrazione"));
     browser.inspect("amministrazione");
     browser.find("form[action='/amministrazione/controlli'] button").click();
-    browser.find("table");
+    browser.until_says("table", "Chiavi di PDND e orologio");
     browser.inspect("controlli");
     browser.open(&app.page("/amministrazione/chiavi"));
     browser.send(&[("nome", "gestionale-mensa")]);

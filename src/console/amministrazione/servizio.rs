@@ -16,7 +16,7 @@ use crate::console::parts::{AT_ONCE, Part, Parts};
 use crate::console::refusal::Refusal;
 use crate::console::visit::{self, Visit};
 use crate::console::{Served, text};
-use crate::doctor::{self, Finding, Severity};
+use crate::doctor::{self, Finding, Severity, Topic};
 
 #[derive(Template)]
 #[template(path = "amministrazione/servizio.html")]
@@ -52,7 +52,77 @@ struct Step {
 #[template(path = "amministrazione/controlli.html")]
 struct Controlli {
     frame: Frame,
-    findings: Vec<(&'static str, &'static str, Finding)>,
+    findings: Vec<Controllo>,
+}
+
+/// What a check found.
+struct Controllo {
+    badge: &'static str,
+    stato: &'static str,
+    /// What was checked, and what it means that it stands so.
+    what: &'static str,
+    means: &'static str,
+    /// What the command line says of it.
+    detail: Finding,
+}
+
+impl Controllo {
+    fn new(detail: Finding) -> Self {
+        let (badge, stato) = match detail.severity {
+            Severity::Ok => ("ok", "a posto"),
+            Severity::Warning => ("attenzione", "da guardare"),
+            Severity::Error => ("errore", "da riparare"),
+        };
+        let (what, [good, bad]) = match detail.topic {
+            Topic::Configuration => (
+                "Configurazione",
+                [
+                    "Nessuna impostazione è sbagliata né rischiosa.",
+                    "Un'impostazione è sbagliata o rischiosa: la corregge chi gestisce il servizio.",
+                ],
+            ),
+            Topic::Database => (
+                "Database e disco",
+                [
+                    "Il database risponde, con le tabelle di questa versione, e c'è spazio.",
+                    "Il database non risponde, non è di questa versione, o lo spazio sul disco sta per finire: se si \
+                     ferma, INPS riceve 503 e nulla si pubblica.",
+                ],
+            ),
+            Topic::Keys => (
+                "Chiavi di PDND e orologio",
+                [
+                    "Le chiamate di INPS si possono verificare.",
+                    "Le chiavi di PDND non si leggono, o l'orologio della macchina sbaglia: le chiamate di INPS sono o \
+                     saranno respinte.",
+                ],
+            ),
+            Topic::Certificate => (
+                "Certificato",
+                [
+                    "Il certificato del servizio è in vigore e ha il nome giusto.",
+                    "Il certificato scade, è scaduto o non è quello giusto: INPS potrebbe non riuscire a collegarsi.",
+                ],
+            ),
+            Topic::Backlog => (
+                "Flussi in attesa",
+                [
+                    "INPS può prendere in tempo ciò che aspetta.",
+                    "I flussi in attesa chiedono troppi giorni alle soglie dichiarate, oppure un ripristino può averne \
+                     fatti mancare.",
+                ],
+            ),
+            Topic::Tracing => (
+                "Conteggi a PDND",
+                [
+                    "I conteggi dovuti a PDND sono inviati o lo saranno in tempo.",
+                    "Un conteggio dovuto a PDND manca, è in errore, o non si può inviare.",
+                ],
+            ),
+        };
+        let means = if detail.severity == Severity::Ok { good } else { bad };
+        Self { badge, stato, what, means, detail }
+    }
 }
 
 pub(super) async fn show(visit: Visit) -> Answer {
@@ -173,13 +243,8 @@ pub(super) async fn examine(visit: Visit) -> Answer {
         tracing::error!(%error, "the checks cannot be run");
         Refusal::Unavailable
     })?;
-    let judged = |finding: Finding| match finding.severity {
-        Severity::Ok => ("ok", "a posto", finding),
-        Severity::Warning => ("attenzione", "da guardare", finding),
-        Severity::Error => ("errore", "da riparare", finding),
-    };
     visit::show(&Controlli {
         frame: visit.frame("Controlli").below("Cruscotto", "/").below("Amministrazione", SERVIZIO),
-        findings: findings.into_iter().map(judged).collect(),
+        findings: findings.into_iter().map(Controllo::new).collect(),
     })
 }
