@@ -3,21 +3,24 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use diesel::RunQueryDsl;
+use diesel::connection::SimpleConnection;
+use diesel::sql_types::BigInt;
+use diesel::{Connection, PgConnection, RunQueryDsl};
 use futures_util::future::join_all;
 use tokio::time::timeout;
 use waas_comuni::clock::Clock;
-use waas_comuni::config::{EService, Environment};
+use waas_comuni::config::{self, EService, Environment};
 use waas_comuni::registry::Registry;
 use waas_comuni::siuss::record::EnteErogatore;
-use waas_comuni::store::{AnyConnection, EserviceId};
+use waas_comuni::store::{AnyConnection, EserviceId, Store};
 use waas_comuni::voucher::issuer::{self, Profile, Signer};
 
-use crate::serving::{Server, voucher};
+use crate::serving::{Server, eventually, voucher};
 use crate::support::app::{App, eservice};
 use crate::support::command::Place;
 use crate::support::database::{Backend, TestDatabase, on_both_databases};
@@ -253,4 +256,69 @@ on_both_databases! {
             join_all(calls).await;
         });
     }
+}
+
+/// As when the service stops: each of its threads ends, with whatever runs on it.
+#[test]
+fn whoever_waits_for_a_look_that_ends_with_its_thread_looks_again() {
+    /// Calls that look at once; the next one waits for their looks.
+    const LOOKS: i64 = 3;
+    const LOCK: &str = "BEGIN; LOCK TABLE flusso IN ACCESS EXCLUSIVE MODE";
+    let database = TestDatabase::new(Backend::Postgres);
+    let eservice = database.store().register_eservice("prova").unwrap();
+    let settings = config::Database { timeout_seconds: 60, ..database.settings() };
+    let registry = Arc::new(Registry::new(Store::open(&settings).unwrap(), Clock::System));
+    registry.publish(eservice, &roma(), &[mensa("1", 8420)]).unwrap();
+    let connect = || PgConnection::establish(&database.url).unwrap();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut watcher = connect();
+    let mut waiting = || {
+        let sql = "(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
+        diesel::select(diesel::dsl::sql::<BigInt>(sql)).get_result::<i64>(&mut watcher).unwrap()
+    };
+
+    let mut first = connect();
+    // A statement that a connection knows already waits for one lock, and not for one to be prepared before.
+    first.batch_execute(LOCK).unwrap();
+    let known = Arc::clone(&registry);
+    let prepared = thread::spawn(move || {
+        runtime().block_on(join_all((0..LOOKS).map(|_| known.page_async(eservice, 0, 10))))
+    });
+    eventually(|| waiting() == LOOKS);
+    first.batch_execute("COMMIT").unwrap();
+    assert!(prepared.join().unwrap().iter().all(Result::is_ok));
+
+    first.batch_execute(LOCK).unwrap();
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let (theirs, of_others) = (Arc::clone(&registry), runtime());
+    let others = thread::spawn(move || {
+        of_others.block_on(async {
+            join_all((0..LOOKS).map(|_| theirs.page_async(eservice, 0, 10))).await;
+            ended.await.unwrap();
+        });
+        of_others.shutdown_background();
+    });
+    eventually(|| waiting() == LOOKS);
+    let (asked, has_asked) = std::sync::mpsc::channel();
+    let own = runtime();
+    let page = thread::spawn(move || {
+        let asks = async { asked.send(()).unwrap() };
+        own.block_on(async { tokio::join!(registry.page_async(eservice, 0, 10), asks).0 })
+    });
+    has_asked.recv().unwrap();
+    // Locks are given in the order in which they were asked for: the looks of before end, and the next one, which is for
+    // the call that waits, does not.
+    let mut second = connect();
+    let second = thread::spawn(move || {
+        second.batch_execute(LOCK).unwrap();
+        second
+    });
+    eventually(|| waiting() == LOOKS + 1);
+    first.batch_execute("COMMIT").unwrap();
+    let mut second = second.join().unwrap();
+    eventually(|| waiting() == 1);
+    end.send(()).unwrap();
+    others.join().unwrap();
+    second.batch_execute("COMMIT").unwrap();
+    assert_eq!(page.join().unwrap().unwrap().len(), 1);
 }
