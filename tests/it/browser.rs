@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use diesel::connection::SimpleConnection;
+use serde_json::json;
 use waas_comuni::clock::Clock;
 use waas_comuni::staff::Role;
 
@@ -170,6 +171,24 @@ fn the_menu_of_a_phone_opens_with_a_button_and_without_scripts_stands_open() {
     browser.open(&app.page("/"));
     assert!(browser.text().contains("Amministrazione"));
     browser.picture("menu-senza-script");
+}
+
+#[test]
+fn what_is_printed_keeps_its_tables_and_leaves_the_menu_out() {
+    let database = TestDatabase::new(Backend::Sqlite);
+    let app = App::start(&database);
+    app.account("carla", &[Role::Revisore]);
+    app.get("/flussi?since=0");
+    let browser = Browser::start();
+    browser.open(&app.page("/registro"));
+    browser.send(&[("nome", "carla"), ("password", PASSWORD)]);
+    browser.find("table");
+    browser.print();
+    browser.picture("registro-carta");
+    let of_page = "const of = (name, style) => getComputedStyle(document.querySelector(name))[style];";
+    let shown =
+        "return [of('main thead', 'position'), of('main td', 'display'), of('.console-nav', 'display')]";
+    assert_eq!(browser.run(&format!("{of_page} {shown}")), json!(["static", "table-cell", "none"]));
 }
 
 /// Chooses in the lists of the page.

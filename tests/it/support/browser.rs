@@ -17,6 +17,8 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// Widths at which pages are looked at: a desktop and a phone.
 pub(crate) const DESKTOP: u32 = 1280;
 pub(crate) const PHONE: u32 = 390;
+/// What printers leave of the width of A4, at 96 pixels an inch.
+const PAPER: u32 = 718;
 
 /// A window of a browser of its own, with a profile of its own.
 pub(crate) struct Browser {
@@ -86,6 +88,12 @@ impl Browser {
             "Emulation.setDeviceMetricsOverride",
             &json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false }),
         );
+    }
+
+    /// The page as it is printed, on a sheet of A4.
+    pub(crate) fn print(&self) {
+        self.resize(PAPER);
+        self.devtools("Emulation.setEmulatedMedia", &json!({ "media": "print" }));
     }
 
     pub(crate) fn open(&self, url: &str) {
