@@ -7,7 +7,11 @@ use jiff::Timestamp;
 
 use super::thresholds;
 use crate::store::schema::{call_checkpoint, call_entry, call_log_head, eservice};
+use crate::store::sequencer::credible;
 use crate::store::{AnyConnection, EserviceId, StoreError};
+
+/// Pulls among which the last with a cursor that tells something is looked for.
+const LOOKED_AT: i64 = 20;
 
 /// The last pull that was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +19,7 @@ pub struct Progress {
     /// When.
     pub instant: Timestamp,
     /// The timestamp up to which the caller has the flows, in milliseconds since the epoch: that of the last one which
-    /// it was given, or else the cursor that it asked with.
+    /// it was given, or else the cursor that it asked with. Cursors too far in the future are passed over.
     pub position: i64,
     /// How many flows it asked for.
     pub page: u32,
@@ -30,23 +34,23 @@ pub fn progress(
     // PDND probes every few minutes, and INPS may stay away for months: the days with calls lead past all that.
     let Some(day) = thresholds::last_day(connection, eservice)? else { return Ok(None) };
     let end = day.end().map_or(i64::MAX, Timestamp::as_millisecond);
-    let last: Option<Row> = call_entry::table
+    let last: Vec<Row> = call_entry::table
         .filter(call_entry::log_id.eq(eservice.get()))
         .filter(call_entry::status.eq(200))
         .filter(call_entry::since.is_not_null())
         .filter(call_entry::instant_ms.lt(end))
         .order((call_entry::instant_ms.desc(), call_entry::entry_index.desc()))
         .select((call_entry::instant_ms, call_entry::since, call_entry::page_limit, call_entry::last_ts))
-        .first(connection)
-        .optional()?;
-    Ok(last.map(|(instant_ms, since, page, last_ts)| {
-        // A cursor beyond every timestamp is legal.
-        let since = since.and_then(|since| since.parse().ok()).unwrap_or(i64::MAX);
-        Progress {
-            instant: Timestamp::from_millisecond(instant_ms).unwrap_or_default(),
-            position: last_ts.unwrap_or(since),
-            page: page.and_then(|page| u32::try_from(page).ok()).unwrap_or_default(),
-        }
+        .limit(LOOKED_AT)
+        .load(connection)?;
+    // A cursor that nobody was given is legal, and tells nothing of what the caller has.
+    let position = last.iter().find_map(|(instant_ms, since, _, last_ts)| {
+        last_ts.or_else(|| credible(since.as_ref()?.parse().ok()?, *instant_ms))
+    });
+    Ok(last.first().map(|(instant_ms, _, page, _)| Progress {
+        instant: Timestamp::from_millisecond(*instant_ms).unwrap_or_default(),
+        position: position.unwrap_or_default(),
+        page: page.and_then(|page| u32::try_from(page).ok()).unwrap_or_default(),
     }))
 }
 

@@ -13,11 +13,6 @@ use serde::Serialize;
 use crate::store::schema::{eservice, feed_gap};
 use crate::store::{AnyConnection, Day, EserviceId, StoreError, each_backend, sequencer};
 
-/// How far in the future a cursor may lie to be believed, in milliseconds: an hour. A clock that was stepped back, or
-/// a load that took more timestamps than there were milliseconds, makes flows of the near future; a cursor that is
-/// merely absurd must not push the feed away from the present.
-pub const TOLERANCE_MS: i64 = 3_600_000;
-
 /// The first of the numbers of 8 digits: no ente publishes as many flows in a day.
 const EIGHT_DIGITS: i64 = 10_000_000;
 
@@ -74,11 +69,6 @@ pub(crate) fn raise(
     );
     each_backend!(connection, |inner| diesel::insert_into(feed_gap::table).values(row).execute(inner))?;
     Ok(Some(gap))
-}
-
-/// The cursor as a timestamp that this feed, or one that it replaces, may have given out.
-pub(super) fn credible(since: u128, now_ms: i64) -> Option<i64> {
-    i64::try_from(since).ok().filter(|since| *since <= now_ms.saturating_add(TOLERANCE_MS))
 }
 
 /// The stretches of every feed in which flows may be missing, with the names of their e-services, oldest first.

@@ -49,7 +49,7 @@ pub use esiti::{CodiceEsito, EsitiStored, Esito};
 pub use feed::{PackedFlusso, PublishedFlusso};
 pub(crate) use figures::heads;
 pub use forecast::Forecast;
-pub use gap::{Gap, Noticed, TOLERANCE_MS};
+pub use gap::{Gap, Noticed};
 pub use history::{EsitoSeen, FlussoSeen, Found, Lookup, Payload, Stato, StatoFlusso};
 pub use preview::{Change, Confirmed, Foreseen, Preview};
 pub use received::{AboutFlow, EsitoPlace, Received, ReceivedFilter, ReceivedPage, Which};
@@ -293,10 +293,10 @@ impl Registry {
 
     /// Looks whether `since`, the cursor of a call with a verified voucher to which the feed had no flow to give, lies
     /// above every timestamp that was given out: then flows were lost, and the feed is raised above it, once. A cursor
-    /// more than [`TOLERANCE_MS`] in the future is not followed.
+    /// more than an hour in the future is not followed.
     pub async fn follow_async(&self, eservice: EserviceId, since: u128) -> Result<Option<Gap>, StoreError> {
         let now_ms = self.clock.now_ms();
-        let Some(cursor) = gap::credible(since, now_ms) else {
+        let Some(cursor) = sequencer::credible(since, now_ms) else {
             tracing::warn!(since, "a cursor from the future was not followed");
             return Ok(None);
         };

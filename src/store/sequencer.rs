@@ -44,6 +44,16 @@ impl EserviceId {
     }
 }
 
+/// How far in the future a cursor may lie to be believed, in milliseconds: an hour. A clock that was stepped back, or
+/// a load that took more timestamps than there were milliseconds, makes flows of the near future; a cursor that is
+/// merely absurd must not push the feed away from the present, nor tell how far its caller has come.
+pub(crate) const TOLERANCE_MS: i64 = 3_600_000;
+
+/// The cursor of a call at `instant_ms` as a timestamp that its feed, or one that it replaces, may have given out.
+pub(crate) fn credible(since: u128, instant_ms: i64) -> Option<i64> {
+    i64::try_from(since).ok().filter(|since| *since <= instant_ms.saturating_add(TOLERANCE_MS))
+}
+
 /// The e-service of that name, which is given its rows the first time.
 pub(super) fn register(connection: &mut AnyConnection, name: &str) -> Result<EserviceId, StoreError> {
     each_backend!(connection, |inner| {

@@ -16,7 +16,7 @@ use super::UpkeepError;
 use crate::clock::Clock;
 use crate::registry::gap::{self, Gap, Noticed};
 use crate::store::schema::{call_entry, eservice};
-use crate::store::{AnyConnection, EserviceId, Store, StoreError};
+use crate::store::{AnyConnection, EserviceId, Store, StoreError, sequencer};
 
 /// The longest line of an export of calls that is read, in bytes.
 const LONGEST_LINE: usize = 1 << 16;
@@ -82,7 +82,7 @@ pub(super) fn resume(
     clock: &Clock,
 ) -> Result<Vec<Resumed>, UpkeepError> {
     let now_ms = clock.now_ms();
-    let latest = now_ms.saturating_add(gap::TOLERANCE_MS);
+    let latest = now_ms.saturating_add(sequencer::TOLERANCE_MS);
     // What a database or an export holds may be a cursor that nobody gave out; what the operator says must be right.
     if let Some(ts) = known.everywhere.filter(|ts| *ts > latest) {
         return Err(UpkeepError::Future(Timestamp::from_millisecond(ts).unwrap_or_default().to_string()));

@@ -90,6 +90,14 @@ on_both_databases! {
         assert_eq!(fact(&taken, "Presi da INPS"), "7 flussi");
         assert_eq!(fact(&taken, "Ultima chiamata"), "15/01/2021, 12:00");
         assert!(!taken.contains("In ritardo"));
+        // Who asks for what comes after the end of days takes nothing of what is published then.
+        assert_eq!(app.get("/flussi?since=100000000000000000000").flussi().len(), 0);
+        app.publish(&[mensa("2020/3", 7000)]);
+        let waits = page(&visitor);
+        assert_eq!(fact(&waits, "In attesa di INPS"), "1 flusso");
+        assert_eq!(fact(&waits, "Presi da INPS"), "7 flussi");
+        assert!(visitor.get("/prestazioni?stato=attesa").body.contains("2020/3"));
+        app.publish(&[withdrawn(&mensa("2020/3", 7000))]);
 
         // One is refused, then accepted; one is not ours; one comes twice.
         millis.fetch_add(86_400_000, Ordering::SeqCst);

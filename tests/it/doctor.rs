@@ -87,6 +87,9 @@ on_both_databases! {
         assert_eq!(last, 100);
         assert!(days(100, 100).1.contains("150 flows wait"));
         assert_eq!(app.get("/flussi?since=99999999999999999999").flussi().len(), 0);
+        assert!(days(100, 100).1.contains("150 flows wait"), "an absurd cursor took nothing");
+        let newest = app.registry.page(app.eservice, 0, 1000).unwrap().last().unwrap().ts_ms;
+        assert_eq!(app.get(&format!("/flussi?since={newest}")).flussi().len(), 0);
         assert!(days(100, 100).1.contains("no flow waits"));
     }
 }

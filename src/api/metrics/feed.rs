@@ -119,7 +119,7 @@ pub(super) fn measure(eservice: &EService, feeds: &Feeds) {
     }
     let Some(feed) = feeds.of.get(&eservice.id) else { return };
     if let Some(progress) = &feed.progress {
-        // A cursor beyond every flow is legal, and says nothing more than that there is nothing left.
+        // A cursor beyond every flow says nothing more than that there is nothing left.
         gauge!("waas_comuni_feed_cursor_timestamp_seconds", "eservice" => name())
             .set(seconds(progress.position.min(head.unwrap_or(i64::MAX))));
         gauge!("waas_comuni_last_pull_timestamp_seconds", "eservice" => name())
