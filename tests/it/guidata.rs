@@ -12,7 +12,7 @@ use crate::support::database::on_both_databases;
 use crate::support::records::mensa;
 use crate::support::staff::Visitor;
 
-const NUOVA: &str = "/prestazioni/nuova";
+pub(crate) const NUOVA: &str = "/prestazioni/nuova";
 
 /// What somebody types in each step of the official case of the school meals: nine months over two years.
 const CASE: [&[(&str, &str)]; 6] = [
@@ -85,7 +85,13 @@ fn fields(page: &Answer) -> Vec<(String, String)> {
 }
 
 /// Types into the page's form and presses a button.
-fn press(visitor: &Visitor<'_>, path: &str, page: &Answer, typed: &[(&str, &str)], button: &str) -> Answer {
+pub(crate) fn press(
+    visitor: &Visitor<'_>,
+    path: &str,
+    page: &Answer,
+    typed: &[(&str, &str)],
+    button: &str,
+) -> Answer {
     let mut fields = fields(page);
     for (name, value) in typed {
         if page.body.contains(&format!("<input type=\"checkbox\" id=\"{name}-{value}\"")) {
@@ -102,7 +108,10 @@ fn press(visitor: &Visitor<'_>, path: &str, page: &Answer, typed: &[(&str, &str)
 }
 
 /// Goes through every step of the case; gives the last page.
-fn through(visitor: &Visitor<'_>, change: impl Fn(usize) -> Vec<(&'static str, &'static str)>) -> Answer {
+pub(crate) fn through(
+    visitor: &Visitor<'_>,
+    change: impl Fn(usize) -> Vec<(&'static str, &'static str)>,
+) -> Answer {
     let mut page = visitor.get(NUOVA);
     for (step, typed) in CASE.iter().enumerate() {
         let mut typed = typed.to_vec();
@@ -118,7 +127,7 @@ fn heading(page: &Answer) -> String {
 }
 
 /// The flows in the feed, oldest first.
-fn feed(app: &App) -> Vec<String> {
+pub(crate) fn feed(app: &App) -> Vec<String> {
     let flows = app.registry.page(app.eservice, 0, 100).unwrap();
     flows.into_iter().map(|flow| String::from_utf8(flow.xml).unwrap()).collect()
 }

@@ -14,7 +14,7 @@ use crate::siuss::element::Element;
 use crate::siuss::fields;
 use crate::siuss::pseudonym::{self, Key, SOURCE};
 use crate::siuss::quote::Quote;
-use crate::siuss::split::months;
+use crate::siuss::split::{by_year, months};
 use crate::siuss::tables::Nomenclatore;
 use crate::siuss::values::{CodiceFiscale, Data, Importo, Kind, Value};
 
@@ -25,6 +25,9 @@ const BETWEEN: &str = "|";
 /// Under this name the form says whether the amounts are those of a month or of the whole period.
 pub(super) const BASE: &str = "base";
 const WHOLE: &str = "periodo";
+/// The amount of a month, and who pays which share of it.
+pub(super) const IMPORTO: &str = "ImportoMensile";
+pub(super) const QUOTE: [&str; 3] = ["ImportoQuotaEnte", "ImportoQuotaUtente", "ImportoQuotaSSN"];
 
 /// What was entered so far, by the names of the attributes.
 pub(super) struct Bozza {
@@ -151,16 +154,16 @@ impl Bozza {
                     name.map(|name| name.chars().take(200).collect()),
                 );
             }
-            if self.is_periodic() {
-                if prestazione.attribute("PeriodoErogazione").is_none() {
-                    prestazione.set_attribute(
-                        "PeriodoErogazione",
-                        self.counted().map(|counted| counted.to_string()),
-                    );
-                }
-                if self.is_whole {
-                    fault = divide(prestazione);
-                }
+            if self.is_periodic() && prestazione.attribute("PeriodoErogazione").is_none() {
+                prestazione
+                    .set_attribute("PeriodoErogazione", self.counted().map(|counted| counted.to_string()));
+            }
+        }
+        if self.is_whole && self.is_periodic() {
+            // The months that the flows will say: those of each year are counted.
+            let months = by_year(record.clone(), &mut Vec::new()).iter().map(stated_months).sum();
+            if let Some(prestazione) = record.child_mut("PrestazioniSociali") {
+                fault = divide(prestazione, months);
             }
         }
         (record, fault)
@@ -238,14 +241,21 @@ fn empty(modulo: &Modulo) -> Element {
     Element { children: children.collect(), ..Element::new(modulo.element, 1) }
 }
 
+/// How many months `record` says that it is for.
+pub(super) fn stated_months(record: &Element) -> Option<u32> {
+    record.child("PrestazioniSociali")?.attribute("PeriodoErogazione")?.parse().ok()
+}
+
 /// Divides the amounts of the whole period into those of a month. What is wrong with them, if they cannot be divided.
-fn divide(prestazione: &mut Element) -> Option<&'static str> {
-    const SHARES: [&str; 3] = ["ImportoQuotaEnte", "ImportoQuotaUtente", "ImportoQuotaSSN"];
+fn divide(prestazione: &mut Element, months: Option<u32>) -> Option<&'static str> {
     let number =
         |name: &str| -> Option<Decimal> { Importo::read(prestazione.attribute(name)?).map(Importo::number) };
-    let importo = number("ImportoMensile")?;
-    let [ente, utente, ssn] = SHARES.map(number);
-    let months = prestazione.attribute("PeriodoErogazione").and_then(|months| months.parse().ok());
+    let importo = number(IMPORTO)?;
+    let [ente, utente, ssn] = QUOTE.map(number);
+    if QUOTE.into_iter().any(|name| prestazione.attribute(name).is_some() && number(name).is_none()) {
+        // What is no amount is told as that.
+        return None;
+    }
     let Some(months) = months else {
         return Some(
             "Per dividere l'importo di tutto il periodo servono i mesi: scrivere l'ultimo giorno, o quanti mesi sono.",
@@ -257,7 +267,7 @@ fn divide(prestazione: &mut Element) -> Option<&'static str> {
         );
     };
     let parts = [Some(monthly.importo), monthly.ente, monthly.utente, monthly.ssn];
-    for (name, part) in ["ImportoMensile"].into_iter().chain(SHARES).zip(parts) {
+    for (name, part) in [IMPORTO].into_iter().chain(QUOTE).zip(parts) {
         prestazione.set_attribute(name, part.map(|part| Importo::from(part).text()));
     }
     None
