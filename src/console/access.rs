@@ -9,10 +9,11 @@ use secrecy::ExposeSecret;
 
 use super::form::Errors;
 use super::frame::Frame;
-use super::gate::{PASSWORD, SIGN_IN};
+use super::gate::{PASSWORD, SIGN_IN, SIGN_OUT};
 use super::pages::{Access, Answer, Page, Section};
 use super::refusal::Refusal;
-use super::visit::{self, Visit};
+use super::ripresa::Ripresa;
+use super::visit::{self, Visit, Visitor};
 use crate::call_log::action::{Kind, Outcome};
 use crate::staff;
 use crate::staff::door::DoorError;
@@ -25,11 +26,16 @@ pub(super) const SECTION: Section = Section {
     pages: &[
         Page::get(SIGN_IN, Access::Anyone, |visit| Box::pin(ready(ask(&visit)))),
         Page::post(SIGN_IN, Access::Anyone, |visit| Box::pin(sign_in(visit))),
-        Page::post("/uscita", Access::SignedIn, |visit| Box::pin(sign_out(visit))),
+        Page::post(SIGN_OUT, Access::SignedIn, |visit| Box::pin(sign_out(visit))),
         Page::get(PASSWORD, Access::SignedIn, |visit| Box::pin(ready(ask_password(&visit)))),
         Page::post(PASSWORD, Access::SignedIn, |visit| Box::pin(change_password(visit))),
     ],
 };
+
+/// What the page is called on which one signs in.
+pub(super) const TITLE: &str = "Accesso";
+/// What is said beside a form that goes on from there.
+const KEPT: &str = "L'accesso era scaduto, e non è stato fatto nulla. Il modulo che avete inviato non è perduto: accedete per proseguire.";
 
 #[derive(Template)]
 #[template(path = "accesso.html")]
@@ -39,6 +45,10 @@ struct SignInPage {
     name: String,
     /// The page that was asked for.
     then: String,
+    /// What became of what was sent too late.
+    lost: Option<&'static str>,
+    /// The form that was sent too late, which goes on from here.
+    ripresa: Option<Ripresa>,
 }
 
 #[derive(Template)]
@@ -56,27 +66,52 @@ fn ask(visit: &Visit) -> Answer {
         return Ok(visit::go_to("/"));
     }
     let then = own_path(visit.query.text("poi")).to_owned();
+    let is_late = visit.query.text("scaduto") == "si";
     visit::show(&SignInPage {
-        frame: visit.frame("Accesso"),
+        frame: visit.frame(TITLE),
         errors: Errors::default(),
         name: String::new(),
         then,
+        lost: is_late.then_some(
+            "L'accesso era scaduto, e ciò che avete inviato non è stato fatto: accedete e ripetete.",
+        ),
+        ripresa: None,
     })
+}
+
+/// The same page, for somebody who sent `ripresa` when the session was over.
+pub(super) fn ask_again(frame: Frame, ripresa: Ripresa) -> Answer {
+    let page = SignInPage {
+        frame,
+        errors: Errors::default(),
+        name: String::new(),
+        then: String::new(),
+        lost: Some(KEPT),
+        ripresa: Some(ripresa),
+    };
+    visit::show_with(StatusCode::FORBIDDEN, &page)
 }
 
 async fn sign_in(visit: Visit) -> Answer {
     let (name, then) = (visit.form.text("nome").to_owned(), own_path(visit.form.text("poi")).to_owned());
+    let ripresa = Ripresa::read(&visit.form);
     let former = Some(visit.visitor.id.clone());
     let door = &visit.console.door;
     let refused =
         match door.sign_in(&name, visit.form.secret("password"), visit.visitor.address, former).await {
             Ok((account, id)) => {
+                visit.log(visit.action_of(&account.name, Kind::SignedIn)).await?;
+                if let Some(ripresa) = ripresa.filter(|_| !account.provisional) {
+                    let address = visit.visitor.address;
+                    let visitor = Visitor { id: id.clone(), account: Some(account), is_new: false, address };
+                    let page = ripresa.page(&visit.console, &visitor);
+                    return visit.with_session(visit::show(&page)?, &id);
+                }
                 let next = match then.as_str() {
                     _ if account.provisional => PASSWORD,
                     "" => "/",
                     then => then,
                 };
-                visit.log(visit.action_of(&account.name, Kind::SignedIn)).await?;
                 return visit.with_session(visit::go_to(next), &id);
             }
             Err(refused) => refused,
@@ -95,8 +130,9 @@ async fn sign_in(visit: Visit) -> Answer {
         }
         error => return Err(error.into()),
     };
-    let mut answer =
-        visit::show_with(status, &SignInPage { frame: visit.frame("Accesso"), errors, name, then })?;
+    let lost = ripresa.is_some().then_some(KEPT);
+    let page = SignInPage { frame: visit.frame(TITLE), errors, name, then, lost, ripresa };
+    let mut answer = visit::show_with(status, &page)?;
     if status == StatusCode::TOO_MANY_REQUESTS {
         answer.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("900"));
     }

@@ -13,8 +13,9 @@ use super::form::Form;
 use super::frame::{Frame, Message};
 use super::pages::{self, Access, Answer, Found, Page};
 use super::refusal::Refusal;
+use super::ripresa::{Ripresa, is_resumable};
 use super::visit::{self, Visit, Visitor};
-use super::{Console, assets};
+use super::{Console, access, assets};
 use crate::api::client;
 use crate::call_log::Actor;
 use crate::call_log::action::{Action, Kind, Way};
@@ -25,6 +26,8 @@ use crate::staff::session::SessionId;
 /// Where one signs in, and where one changes a password.
 pub(super) const SIGN_IN: &str = "/accesso";
 pub(super) const PASSWORD: &str = "/utenza/password";
+/// Where one signs out.
+pub(super) const SIGN_OUT: &str = "/uscita";
 
 /// Answers every path of the console.
 pub(super) async fn handle(
@@ -139,7 +142,13 @@ async fn pass(
         Found::OtherMethod(allowed) => return Err(Refusal::OtherMethod(allowed)),
         Found::Nothing => return Err(Refusal::NotFound),
     };
-    admit(page, visitor)?;
+    if let Err(refusal) = admit(page, visitor) {
+        let asked = match refusal {
+            Refusal::SignIn => late(console, visitor, page, request, payload).await,
+            _ => None,
+        };
+        return asked.unwrap_or(Err(refusal));
+    }
     let query = Form::parse(request.query_string().as_bytes())?;
     let (mut form, mut upload) = (Form::default(), None);
     if page.is_sent {
@@ -171,6 +180,25 @@ fn admit(page: &Page, visitor: &Visitor) -> Result<(), Refusal> {
     }
 }
 
+/// The page that asks to sign in whoever has sent a form of ours and is signed in no longer, and that carries the form along;
+/// none where there is nothing to carry.
+async fn late(
+    console: &Console,
+    visitor: &Visitor,
+    page: &Page,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Option<Answer> {
+    if !is_resumable(page) || visitor.is_new {
+        return None;
+    }
+    same_site(console, request).ok()?;
+    let (form, _) = Form::read(request, payload, false).await.ok()?;
+    let is_ours = visitor.id.is_form_token(form.text("gettone"));
+    let ripresa = Ripresa::of(page, request.path(), &form).filter(|_| is_ours)?;
+    Some(access::ask_again(Frame::new(console, visitor, SIGN_IN, access::TITLE), ripresa))
+}
+
 /// Whether what was sent comes from a page of ours, as far as the browser says.
 fn same_site(console: &Console, request: &HttpRequest) -> Result<(), Refusal> {
     let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
@@ -188,12 +216,11 @@ fn same_site(console: &Console, request: &HttpRequest) -> Result<(), Refusal> {
 fn refused(console: &Console, visitor: &Visitor, request: &HttpRequest, refusal: &Refusal) -> Answer {
     match refusal {
         Refusal::SignIn => {
-            let read = matches!(*request.method(), Method::GET | Method::HEAD) && request.path() != "/";
             let back: String = url::form_urlencoded::byte_serialize(request.path().as_bytes()).collect();
-            return Ok(visit::go_to(&if read {
-                format!("{SIGN_IN}?poi={back}")
-            } else {
-                SIGN_IN.to_owned()
+            return Ok(visit::go_to(&match *request.method() {
+                _ if ["/", SIGN_OUT].contains(&request.path()) => SIGN_IN.to_owned(),
+                Method::GET | Method::HEAD => format!("{SIGN_IN}?poi={back}"),
+                _ => format!("{SIGN_IN}?scaduto=si"),
             }));
         }
         Refusal::ChangePassword => return Ok(visit::go_to(PASSWORD)),

@@ -22,6 +22,7 @@ mod prestazioni;
 mod refusal;
 mod registro;
 mod rimedi;
+mod ripresa;
 mod secret;
 mod text;
 mod visit;
