@@ -97,7 +97,8 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
                     args.name
                 )));
             }
-            let made = Action::new(&operator(), Kind::ApiKeyAdded).of(id);
+            let made =
+                Action::new(&operator(), Kind::ApiKeyAdded).of(id).saying(format!("chiave={}", args.name));
             action::record(&store, &Clock::System, [made])?;
             if args.json {
                 let key = key.expose_secret();
@@ -134,7 +135,9 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
             if !store.write(|connection| keys::revoke(connection, &args.name, now_ms))? {
                 return Err(CliError::Usage(format!("there is no key {:?} in force", args.name)));
             }
-            action::record(&store, &Clock::System, [Action::new(&operator(), Kind::ApiKeyRevoked)])?;
+            let revoked =
+                Action::new(&operator(), Kind::ApiKeyRevoked).saying(format!("chiave={}", args.name));
+            action::record(&store, &Clock::System, [revoked])?;
         }
     }
     Ok(ExitCode::SUCCESS)

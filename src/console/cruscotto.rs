@@ -252,9 +252,9 @@ fn stand(
             Some((instant, size)) => (
                 "ok",
                 format!(
-                    "{}; {} voci dopo",
+                    "{}; dopo, {}",
                     text::instant(instant.as_millisecond()),
-                    text::number(u64::try_from(entries - size).unwrap_or_default())
+                    text::of(u64::try_from(entries - size).unwrap_or_default(), "voce", "voci")
                 ),
             ),
             None => ("attenzione", "il registro non è ancora firmato".to_owned()),

@@ -50,6 +50,23 @@ fn an_administrator_lets_a_colleague_in() {
     browser.find("table");
     assert!(browser.text().contains("Bruno <script>Bianchi</script>"));
     browser.inspect("utenti");
+    // What cannot be taken back is asked for twice, without a script too.
+    for scripts in [true, false] {
+        browser.scripts(scripts);
+        browser.open(&app.page("/amministrazione/utenti"));
+        for act in ["password", "disabilita"] {
+            let form = format!("form[action='/amministrazione/utenti/bruno/{act}']");
+            let button = browser.find(&format!("{form} button"));
+            assert_eq!(button.text(), "", "{act} cannot be pressed yet");
+            browser.find(&format!("details:has({form}) summary")).click();
+            assert!(
+                browser.find(&format!("details[open] {form} button")).text().starts_with("Sì, "),
+                "{act}"
+            );
+        }
+    }
+    browser.scripts(true);
+    browser.inspect("utenti-conferma");
     browser.find("form[action='/uscita'] button").click();
 
     browser.send(&[("nome", "bruno"), ("password", &password)]);

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use regex::Regex;
 use serde_json::json;
 use waas_comuni::clock::Clock;
+use waas_comuni::config::Ente;
 use waas_comuni::siuss::record::Record;
 use waas_comuni::staff::{Role, Scope};
 
@@ -187,6 +188,55 @@ on_both_databases! {
         bruno.sign_in("bruno", PASSWORD);
         assert_eq!(walk(&bruno, "successivi", "/?da=ente-40"), [["ente-3", "ente-44"]]);
         assert!(!page(&bruno).contains("E-service da"));
+    }
+
+    fn services_and_logs_are_shown_a_part_at_a_time_too(database) {
+        let app = App::start_with(database, |config| {
+            let keys = config.eservice[0].jwks_url.clone().unwrap();
+            let keys = PathBuf::from(keys.strip_prefix("file:").unwrap());
+            for number in 1..45 {
+                let (name, path) = (format!("ente-{number}"), format!("/waas/{number}/v1"));
+                config.eservice.push(eservice(&name, &path, keys.parent().unwrap()));
+            }
+            let ente = config.eservice[1].ente[0].clone();
+            config.eservice[1].ente = (0..300)
+                .map(|number| Ente {
+                    codice: format!("{}{:03}", ['A', 'B', 'C'][number / 100], number % 100),
+                    denominazione: format!("Comune {number}"),
+                    ..ente.clone()
+                })
+                .collect();
+        });
+        let anna = app.signed_in("anna", &Role::ALL);
+        for (path, heading, what, sizes) in [
+            ("/amministrazione", "<h2 id=\"eservice-\\d+\">([^<]*)</h2>", "E-service", [20, 20, 5]),
+            ("/registro/integrita", "<section class=\"console-card\">\\s*<h2>([^<]*)</h2>", "Registri", [20, 20, 6]),
+        ] {
+            let heading = Regex::new(heading).unwrap();
+            let way = |page: &str, to: &str| {
+                let link = Regex::new(&format!("href=\"([^\"]*)\">{what} {to}<")).unwrap();
+                link.captures(page).map(|link| link[1].to_owned())
+            };
+            let mut parts: Vec<(String, Vec<String>)> = Vec::new();
+            let mut next = Some(path.to_owned());
+            while let Some(at) = next.take() {
+                let answer = anna.get(&at);
+                assert_eq!(answer.status, 200, "{answer:?}");
+                let names = heading.captures_iter(&answer.body).map(|name| name[1].to_owned()).collect();
+                next = way(&answer.body, "successivi");
+                parts.push((at, names));
+            }
+            assert_eq!(parts.iter().map(|(_, names)| names.len()).collect::<Vec<_>>(), sizes, "{path}");
+            let all: BTreeSet<&String> = parts.iter().flat_map(|(_, names)| names).collect();
+            assert_eq!(all.len(), sizes.iter().sum::<usize>(), "each once: {path}");
+            let last = anna.get(&parts[2].0).body;
+            assert!(last.contains(&format!("{what} da 41 a {0} di {0}", all.len())), "{last}");
+            let middle = anna.get(&way(&last, "precedenti").unwrap()).body;
+            assert!(parts[1].1.iter().all(|name| middle.contains(name.as_str())), "{path}");
+        }
+        // Whoever has many enti is not read out whole.
+        let page = anna.get("/amministrazione").body;
+        assert!(page.contains("<summary>300 enti</summary>") && page.contains("<li>Comune 299 (C099)</li>"), "{page}");
     }
 
     fn what_is_late_elsewhere_is_told_on_every_part(database) {

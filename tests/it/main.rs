@@ -49,6 +49,7 @@ mod limits;
 mod links;
 mod many;
 mod metrics;
+mod moduli;
 mod overload;
 mod pagine;
 mod payload;

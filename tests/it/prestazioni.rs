@@ -211,6 +211,10 @@ on_both_databases! {
             assert_eq!(anna.post(&format!("{address}/invio"), &[("mostrato", &digest)]).status, 303);
         }
         assert_eq!(app.operations(), ["I", "I"]);
+        // Somebody else, with a list from before, finds that there is nothing left to do.
+        let nothing = anna.get(&format!("{address}/invio")).body;
+        assert!(nothing.contains("nulla da inviare") && nothing.contains("Torna alla prestazione"), "{nothing}");
+        assert!(!nothing.contains("name=\"mostrato\"") && !nothing.contains("INPS non ha la prestazione"), "{nothing}");
     }
 
     fn what_another_ente_has_is_not_there(database) {

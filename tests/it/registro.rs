@@ -246,7 +246,7 @@ on_both_databases! {
         assert!(told.body.contains(&flows[0].id_flusso) && !told.body.contains(&flows[1].id_flusso));
         assert!(told.body.contains("prestazione 2020/1"), "{told:?}");
         let nobody = anna.post("/registro/persona", &[("codice", "RSSMRA80A01H501U")]);
-        assert!(nobody.body.contains("non sono usciti suoi dati"), "{nobody:?}");
+        assert!(nobody.body.contains("Controllare di averlo scritto per intero"), "{nobody:?}");
         let past = anna.post("/registro/persona", &[("codice", PERSON), ("a", "2020-01-01")]);
         assert!(entries(&past).is_empty() && past.body.contains("in questo periodo"), "{past:?}");
         assert_eq!(anna.post("/registro/persona", &[("codice", "")]).status, 422);

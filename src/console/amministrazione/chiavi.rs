@@ -1,6 +1,7 @@
 //! The keys of vendors' software: list, make, revoke.
 
 use askama::Template;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::ExposeSecret;
 
 use super::{CHIAVI, SERVIZIO};
@@ -18,6 +19,8 @@ use crate::vendor::keys;
 
 /// The longest name of a key.
 const LONGEST_NAME: usize = 64;
+/// What of a name is written with a percent sign in an address.
+const IN_ADDRESS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-');
 
 #[derive(Template)]
 #[template(path = "amministrazione/chiavi.html")]
@@ -26,8 +29,8 @@ struct Chiavi {
     errors: Errors,
     keys: Vec<Key>,
     name: String,
-    /// What a key may be for: value and label.
-    choices: Vec<(String, String)>,
+    /// What a key may be for: value, label, whether it is chosen.
+    choices: Vec<(String, String, bool)>,
 }
 
 /// A key as a row of the table.
@@ -36,6 +39,8 @@ struct Key {
     scope: String,
     created: String,
     revoked: Option<String>,
+    /// Where it is revoked: a name may have any sign that an address gives a meaning.
+    revocation: String,
 }
 
 pub(super) async fn show(visit: Visit) -> Answer {
@@ -52,9 +57,14 @@ async fn page(visit: &Visit, errors: Errors, done: Option<&'static str>) -> Resu
         } else {
             format!("{}: {}", key.eservice, key.enti.join(", "))
         },
+        revocation: format!("{CHIAVI}/{}/revoca", utf8_percent_encode(&key.name, IN_ADDRESS)),
         name: key.name,
         created: text::day(key.created_ms),
         revoked: key.revoked_ms.map(text::day),
+    };
+    let choice = |(value, label, _): (String, String, _)| {
+        let is_chosen = value == visit.form.text("ambito");
+        (value, label, is_chosen)
     };
     let frame =
         visit.frame("Chiavi dei gestionali").below("Cruscotto", "/").below("Amministrazione", SERVIZIO);
@@ -63,7 +73,7 @@ async fn page(visit: &Visit, errors: Errors, done: Option<&'static str>) -> Resu
         errors,
         keys: listed.into_iter().filter(|key| is_managed(visit, key)).map(key).collect(),
         name: visit.form.text("nome").to_owned(),
-        choices: visit.scopes().into_iter().map(|(value, label, _)| (value, label)).collect(),
+        choices: visit.scopes().into_iter().map(choice).collect(),
     })
 }
 
@@ -92,7 +102,7 @@ pub(super) async fn add(visit: Visit) -> Answer {
             })
             .await?;
         if added {
-            visit.log(visit.action(Kind::ApiKeyAdded)?.of(id)).await?;
+            visit.log(visit.action(Kind::ApiKeyAdded)?.of(id).saying(format!("chiave={name}"))).await?;
             let frame = visit.frame("Chiave creata").below("Chiavi dei gestionali", CHIAVI);
             let text = format!(
                 "La chiave {name} è mostrata soltanto adesso: consegnarla a chi gestisce il software, che la invia \

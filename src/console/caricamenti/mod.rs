@@ -62,6 +62,12 @@ fn path_of(id: i64) -> String {
     format!("{ELENCO}/{id}")
 }
 
+/// Whether publishing the file would change anything.
+fn publishes(caricamento: &Caricamento) -> bool {
+    let figures = &caricamento.figures;
+    figures.new + figures.changed + figures.withdrawn > 0
+}
+
 /// What pages call a state, and how they mark it.
 fn state_text(caricamento: &Caricamento, now_ms: i64) -> (&'static str, &'static str) {
     if caricamento.is_interrupted(now_ms) {
@@ -73,6 +79,7 @@ fn state_text(caricamento: &Caricamento, now_ms: i64) -> (&'static str, &'static
         Stato::Lettura => ("lettura in corso", "neutro"),
         Stato::Colonne => ("colonne da indicare", "attenzione"),
         Stato::Illeggibile => ("non leggibile", "errore"),
+        Stato::Pronto if !publishes(caricamento) => ("nulla da pubblicare", "attenzione"),
         Stato::Pronto => ("da confermare", "attenzione"),
         Stato::DaPubblicare => ("in attesa di essere pubblicato", "neutro"),
         Stato::Pubblicazione => ("pubblicazione in corso", "neutro"),

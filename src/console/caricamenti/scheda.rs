@@ -7,7 +7,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde_json::json;
 
-use super::{ELENCO, asked, elenco, enti, path_of, state_text};
+use super::{ELENCO, asked, elenco, enti, path_of, publishes, state_text};
 use crate::call_log::action::Kind;
 use crate::caricamenti::{self, Caricamento, FILE_DAYS, MOST_PAGES, PAGE, SavedMapping, Stato};
 use crate::catalogue;
@@ -144,8 +144,7 @@ async fn page(
         badge,
         is_interrupted,
         is_moving,
-        can_be_confirmed: one.stato == Stato::Pronto
-            && one.figures.new + one.figures.changed + one.figures.withdrawn > 0,
+        can_be_confirmed: one.stato == Stato::Pronto && publishes(&one),
         size: size(one.bytes),
         when: text::instant(one.created_ms),
         until: text::day(one.created_ms + FILE_DAYS * 24 * 60 * 60 * 1000),

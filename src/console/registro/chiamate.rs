@@ -121,15 +121,16 @@ fn asked(visit: &Visit, logs: &[Log], errors: &mut Errors) -> Result<Asked, Refu
         ente = Some(chosen.ok_or(Refusal::NotFound)?);
     }
     let (from, until) = query.period(errors);
-    let mut number = |name: &'static str| {
+    let mut number = |name: &'static str, wrong: &'static str| {
         let number = text(name).map(|text| text.parse::<i64>());
         if matches!(number, Some(Err(_))) {
-            errors.add(name, "Scrivere un numero.");
+            errors.add(name, wrong);
         }
         number.and_then(Result::ok)
     };
-    let status = number("stato").map(|status| u16::try_from(status).unwrap_or(u16::MAX));
-    let benefit = number("prestazione");
+    let status = number("stato", "Lo stato HTTP è un numero, per esempio 403.")
+        .map(|status| u16::try_from(status).unwrap_or(u16::MAX));
+    let benefit = number("prestazione", "La prestazione si cerca con il numero che ha in questo archivio.");
     let about = text("flusso").map(About::Flow).or(benefit.map(About::Benefit));
     if about.is_some() && benefit.is_some() && text("flusso").is_some() {
         errors.add("prestazione", "Cercare per flusso o per prestazione, non per entrambi.");

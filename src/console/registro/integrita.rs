@@ -133,7 +133,7 @@ fn registro(log: &Standing, checkpoints: &[Signed]) -> Registro {
         after: figure(log.size.saturating_sub(signed)),
         checkpoints: checkpoints
             .iter()
-            .map(|one| (figure(one.size), text::instant(one.instant_ms)))
+            .map(|one| (text::of(one.size.unsigned_abs(), "voce", "voci"), text::instant(one.instant_ms)))
             .collect(),
     }
 }

@@ -12,6 +12,7 @@ use crate::console::form::Errors;
 use crate::console::frame::Frame;
 use crate::console::pages::Answer;
 use crate::console::refusal::Refusal;
+use crate::console::text;
 use crate::console::visit::{self, Visit};
 use crate::store::EserviceId;
 
@@ -29,6 +30,8 @@ struct Persona {
     from: String,
     until: String,
     sections: Option<Vec<Sezione>>,
+    /// How long entries are kept, in days.
+    days: String,
 }
 
 /// What an e-service has of the person.
@@ -66,6 +69,7 @@ fn page(visit: &Visit, errors: Errors, sections: Option<Vec<Sezione>>) -> Person
         from: visit.form.text("da").to_owned(),
         until: visit.form.text("a").to_owned(),
         sections,
+        days: text::number(u64::from(visit.console.config.call_log.retention_days)),
     }
 }
 

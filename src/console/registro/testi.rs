@@ -102,6 +102,7 @@ pub(super) fn member(entry: &Map<String, Value>, name: &str) -> String {
     match entry.get(name) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) if number.is_f64() => number.to_string().replacen('.', ",", 1),
         Some(other) => other.to_string(),
     }
 }
