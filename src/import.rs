@@ -222,11 +222,12 @@ fn take<'a>(
         let (verdicts, ahead) = destination.publish_and(&records, following, || next(&mut source, most));
         let mut verdicts = verdicts?.into_iter();
         for (taken, parts) in batch.iter_mut().zip(parts) {
-            for verdict in verdicts.by_ref().take(parts) {
-                let mut notices = count(verdict, summary);
-                rulebook.severities.weigh(&mut notices);
-                taken.notices.append(&mut notices);
-            }
+            let mut notices: Vec<Notice> =
+                verdicts.by_ref().take(parts).filter_map(|verdict| count(verdict, summary)).collect();
+            rulebook.severities.weigh(&mut notices);
+            // The parts of a record are refused together, for one reason.
+            notices.dedup();
+            taken.notices.append(&mut notices);
             tell(taken, summary, listeners)?;
         }
         if (listeners.batch)(summary).is_break() {
@@ -248,8 +249,8 @@ fn next(source: &mut impl Iterator<Item = Taken>, most: usize) -> Vec<Taken> {
     batch
 }
 
-/// Counts what became of a benefit, and gives what is to be said of it.
-fn count(verdict: Verdict, summary: &mut Summary) -> Vec<Notice> {
+/// Counts what became of a benefit, and gives what is to be said of it, if anything.
+fn count(verdict: Verdict, summary: &mut Summary) -> Option<Notice> {
     match verdict {
         Verdict::New { .. } => {
             summary.new += 1;
@@ -262,15 +263,15 @@ fn count(verdict: Verdict, summary: &mut Summary) -> Vec<Notice> {
         Verdict::Unchanged => summary.unchanged += 1,
         Verdict::Unsettled(notice) => {
             summary.unchanged += 1;
-            return vec![*notice];
+            return Some(*notice);
         }
         Verdict::Withdrawn { cancellations } => {
             summary.withdrawn += 1;
             summary.flussi += flows(&cancellations);
         }
-        Verdict::Refused(notice) => return vec![*notice],
+        Verdict::Refused(notice) => return Some(*notice),
     }
-    Vec::new()
+    None
 }
 
 fn flows(names: &[String]) -> u64 {

@@ -175,7 +175,8 @@ impl Taken {
         for part in split::by_year(element, &mut notices) {
             let Some(record) = Record::read(&part, &mut notices) else { continue };
             notices.extend(rulebook.check(&record));
-            records.push(record.into());
+            let record = Described::from(record);
+            records.push(if records.is_empty() { record } else { record.continuing() });
         }
         rulebook.severities.weigh(&mut notices);
         notices.dedup();

@@ -56,7 +56,7 @@ impl<'a> Register<'a> {
     }
 
     fn plan(&self, plan: &mut Plan<'a>) -> Vec<(Fingerprint, Outcome)> {
-        self.0.iter().map(|record| (record.key(), plan.add(record))).collect()
+        plan.add(self.0)
     }
 
     /// Publishes them in the place of the benefit with this id; none if there is no such benefit of the ente. A

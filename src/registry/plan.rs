@@ -114,22 +114,46 @@ impl<'a> Plan<'a> {
         self.benefits.values().all(|benefit| !benefit.changed)
     }
 
-    /// Adds what `record` changes.
-    pub(super) fn add(&mut self, record: &'a Described) -> Outcome {
-        let held = self.benefits.get(&record.key());
-        let held = held.map(|held| (held.stato, held.content == record.digest()));
-        match (record.operazione(), held) {
-            (TipoOperazione::Cancellazione, Some((Stato::Active, false))) => {
-                Outcome::Refused(Box::new(other_content()))
+    /// Adds what `records` change, one after the other: of the parts of one source record all, or, where one of them is
+    /// refused, none.
+    pub(super) fn add(&mut self, records: &'a [Described]) -> Vec<(Fingerprint, Outcome)> {
+        let mut outcomes = Vec::with_capacity(records.len());
+        for parts in records.chunk_by(|_, next| next.continues()) {
+            let refusal = parts.iter().find_map(|part| self.refusal(part));
+            for part in parts {
+                let outcome = match &refusal {
+                    Some(notice) => Outcome::Refused(Box::new(notice.clone())),
+                    None => self.take(part),
+                };
+                outcomes.push((part.key(), outcome));
             }
+        }
+        outcomes
+    }
+
+    /// Whether the registry has the benefit of `record`, in what state, and whether as `record` describes it.
+    fn known(&self, record: &Described) -> Option<(Stato, bool)> {
+        self.benefits.get(&record.key()).map(|held| (held.stato, held.content == record.digest()))
+    }
+
+    /// Why nothing can be done with `record`, if nothing can.
+    fn refusal(&self, record: &Described) -> Option<Notice> {
+        match (record.operazione(), self.known(record)) {
+            (TipoOperazione::Cancellazione, Some((Stato::Active, false))) => Some(other_content()),
+            (TipoOperazione::Cancellazione, _) => self.no_withdrawal(record.key(), record.tipo()),
+            (TipoOperazione::Inserimento, Some((Stato::Active, true))) => None,
+            (TipoOperazione::Inserimento, _) => self.barred(record.key(), record.tipo()),
+        }
+    }
+
+    /// Adds what `record` changes, which [`Plan::refusal`] has nothing against.
+    fn take(&mut self, record: &'a Described) -> Outcome {
+        match (record.operazione(), self.known(record)) {
             (TipoOperazione::Cancellazione, _) => self.withdraw(record.key(), record.tipo()),
             (TipoOperazione::Inserimento, Some((Stato::Active, true))) => {
                 self.unchanged(record.key(), record.tipo())
             }
             (TipoOperazione::Inserimento, held) => {
-                if let Some(refused) = self.barred(record.key(), record.tipo()) {
-                    return refused;
-                }
                 let cancellations = self.cancel(record.key(), record.tipo());
                 let insertion = self.insert(record);
                 match held {
@@ -143,18 +167,22 @@ impl<'a> Plan<'a> {
 
     /// Adds the withdrawal of the benefit with this identity.
     pub(super) fn withdraw(&mut self, identity: Fingerprint, tipo: TipoFlusso) -> Outcome {
-        let Some(held) = self.benefits.get(&identity) else {
-            return Outcome::Refused(Box::new(not_held()));
-        };
-        match (held.stato, tipo) {
-            (Stato::Withdrawn, _) => self.unchanged(identity, tipo),
-            (Stato::Active, TipoFlusso::Sinba) if !held.live.is_empty() => {
-                Outcome::Refused(Box::new(not_cancellable()))
+        match self.no_withdrawal(identity, tipo) {
+            Some(notice) => Outcome::Refused(Box::new(notice)),
+            None if self.benefits.get(&identity).is_some_and(|held| held.stato == Stato::Withdrawn) => {
+                self.unchanged(identity, tipo)
             }
-            (Stato::Active, _) => match self.barred(identity, tipo) {
-                Some(refused) => refused,
-                None => self.cancel_for_good(identity, tipo),
-            },
+            None => self.cancel_for_good(identity, tipo),
+        }
+    }
+
+    /// Why the benefit with this identity cannot be withdrawn, if it cannot.
+    fn no_withdrawal(&self, identity: Fingerprint, tipo: TipoFlusso) -> Option<Notice> {
+        let Some(held) = self.benefits.get(&identity) else { return Some(not_held()) };
+        match (held.stato, tipo) {
+            (Stato::Withdrawn, _) => None,
+            (Stato::Active, TipoFlusso::Sinba) if !held.live.is_empty() => Some(not_cancellable()),
+            (Stato::Active, _) => self.barred(identity, tipo),
         }
     }
 
@@ -196,6 +224,9 @@ impl<'a> Plan<'a> {
         if self.benefits.get(&old).is_some_and(|held| held.stato == Stato::Withdrawn) {
             return vec![(old, Outcome::Refused(Box::new(withdrawn())))];
         }
+        if let Some(notice) = records.iter().find_map(|record| self.refusal(record)) {
+            return vec![(old, Outcome::Refused(Box::new(notice)))];
+        }
         let mut outcomes = Vec::with_capacity(records.len() + 1);
         if records.iter().all(|record| record.key() != old) {
             let withdrawal = self.withdraw(old, tipo);
@@ -205,8 +236,7 @@ impl<'a> Plan<'a> {
                 return outcomes;
             }
         }
-        let added = records.iter().map(|record| (record.key(), self.add(record)));
-        outcomes.extend(added);
+        outcomes.extend(self.add(records));
         outcomes
     }
 
@@ -219,10 +249,10 @@ impl<'a> Plan<'a> {
     }
 
     /// The refusal to cancel what can no longer be repeated.
-    fn barred(&self, identity: Fingerprint, tipo: TipoFlusso) -> Option<Outcome> {
+    fn barred(&self, identity: Fingerprint, tipo: TipoFlusso) -> Option<Notice> {
         let held = self.benefits.get(&identity)?;
         let cancels = tipo == TipoFlusso::PsPsaSina && !held.live.is_empty();
-        held.gone_ms.filter(|_| cancels).map(|ms| Outcome::Refused(Box::new(payload_gone(ms))))
+        held.gone_ms.filter(|_| cancels).map(payload_gone)
     }
 
     fn insert(&mut self, record: &'a Described) -> usize {

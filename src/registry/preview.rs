@@ -138,9 +138,7 @@ impl<'a> Decision<'a> {
 
     fn decide<'p>(&'p self, plan: &mut Plan<'p>) -> Vec<(Fingerprint, Outcome)> {
         match (self.change, self.old.as_ref().map(|old| (old.identity, old.tipo))) {
-            (Change::Register(records), _) => {
-                records.iter().map(|record| (record.key(), plan.add(record))).collect()
-            }
+            (Change::Register(records), _) => plan.add(records),
             (Change::Correct(_, records), Some((old, tipo))) => plan.correct(old, tipo, records),
             (Change::Withdraw(_), Some((old, tipo))) => vec![(old, plan.withdraw(old, tipo))],
             (Change::Resend(_), Some((old, tipo))) => vec![(old, plan.resend(old, tipo))],

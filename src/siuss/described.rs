@@ -44,6 +44,7 @@ pub struct Described {
     key: Fingerprint,
     digest: Fingerprint,
     text: String,
+    continues: bool,
 }
 
 impl Described {
@@ -65,6 +66,18 @@ impl Described {
         &self.text
     }
 
+    /// Whether it and the record before it are parts of one record of the source, which is taken whole or not at all.
+    #[must_use]
+    pub fn continues(&self) -> bool {
+        self.continues
+    }
+
+    /// The same, as a further part of the record before it.
+    #[must_use]
+    pub fn continuing(self) -> Self {
+        Self { continues: true, ..self }
+    }
+
     /// The record alone.
     #[must_use]
     pub fn into_record(self) -> Record {
@@ -75,7 +88,13 @@ impl Described {
 impl From<Record> for Described {
     fn from(record: Record) -> Self {
         let text = record.content();
-        Self { key: Fingerprint::of(&record.identity()), digest: Fingerprint::of(&text), text, record }
+        Self {
+            key: Fingerprint::of(&record.identity()),
+            digest: Fingerprint::of(&text),
+            text,
+            record,
+            continues: false,
+        }
     }
 }
 

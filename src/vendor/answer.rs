@@ -92,7 +92,7 @@ impl Answer {
 
 impl Done {
     pub(super) fn new(mut taken: Taken, published: Vec<Published>, severities: &Severities) -> Self {
-        let mut notices = published
+        let mut notices: Vec<_> = published
             .iter()
             .filter_map(|part| match &part.verdict {
                 Verdict::Refused(notice) | Verdict::Unsettled(notice) => Some((**notice).clone()),
@@ -100,6 +100,8 @@ impl Done {
             })
             .collect();
         severities.weigh(&mut notices);
+        // The parts of a record are refused together, for one reason.
+        notices.dedup();
         taken.notices.append(&mut notices);
         Self { taken, published }
     }

@@ -13,6 +13,7 @@
 
 mod actions;
 mod ahead;
+mod anni;
 mod api;
 mod append_only;
 mod ats;

@@ -1,0 +1,58 @@
+//! A benefit over several calendar years is one row of the source and several flows: what is done with the row is done
+//! with all of them.
+
+use waas_comuni::clock::Clock;
+use waas_comuni::registry::Registry;
+
+use crate::support::command::Place;
+use crate::support::database::{TestDatabase, on_both_databases};
+
+const HEADER: &str = "CodiceFiscale;Cognome;Nome;AnnoNascita;LuogoNascita;Genere;CodiceCittadinanza;CodiceRegione;\
+CodiceComune;CodiceNazione;PresenzaProvaMezzi;CaratterePrestazione;CodicePrestazione;DenominazionePrestazione;\
+ProtocolloDomanda;PresaCarico;TipoOperazione;DataInizioPrestazione;DataFinePrestazione;PeriodoErogazione;ImportoMensile";
+
+/// School meals, from a day to another.
+fn mensa(operazione: &str, inizio: &str, fine: &str, mesi: &str, importo: &str) -> String {
+    format!(
+        "{HEADER}\nCNTLCU15E09H501T;Conti;Luca;2015;H501;1;380;08;058091;380;4;1;A2.12;Mensa scolastica;2020/1;2;\
+         {operazione};{inizio};{fine};{mesi};{importo}\n"
+    )
+}
+
+/// The operations of all flows and their first days, in the order of the feed.
+fn feed(database: &TestDatabase) -> Vec<String> {
+    let store = database.store();
+    let eservice = store.register_eservice("prova").unwrap();
+    let flussi = Registry::new(store, Clock::System).page(eservice, 0, 100).unwrap();
+    let value = |xml: &str, name: &str| {
+        xml.split_once(&format!(" {name}=\"")).unwrap().1.split('"').next().unwrap().to_owned()
+    };
+    let told =
+        |xml: String| format!("{} {}", value(&xml, "TipoOperazione"), value(&xml, "DataInizioPrestazione"));
+    flussi.into_iter().map(|flusso| told(String::from_utf8(flusso.xml).unwrap())).collect()
+}
+
+on_both_databases! {
+    fn a_row_over_two_years_is_withdrawn_whole_or_not_at_all(database) {
+        let place = Place::new(database);
+        let import = |row: &str, options: &[&str]| {
+            place.file("a.csv", row);
+            place.run(&[&["import", "a.csv", "--ente", "H501", "--report", "r.csv"], options].concat())
+        };
+        assert_eq!(import(&mensa("I", "2020-09-01", "2020-12-31", "4", "84.20"), &[]).code, 0);
+        let whole = mensa("C", "2020-09-01", "2021-05-31", "9", "84.20");
+        for options in [["--dry-run"].as_slice(), &[]] {
+            let refused = import(&whole, options);
+            assert_eq!(refused.code, 3, "of the second year the registry holds nothing");
+            assert!(refused.stdout.contains(": 0. Prestazioni nuove: 0, modificate: 0, invariate: 0, ritirate: 0."), "{refused:?}");
+            assert!(refused.stdout.contains("REG-01: 1\n"), "one reason, told once: {refused:?}");
+        }
+        assert_eq!(feed(database), ["I 2020-09-01"], "what is refused publishes nothing");
+
+        assert_eq!(import(&mensa("I", "2020-09-01", "2021-05-31", "9", "84.20"), &[]).code, 0);
+        let other = import(&mensa("C", "2020-09-01", "2021-05-31", "9", "90.00"), &[]);
+        assert!(other.code == 3 && other.stdout.contains("REG-04: 1\n"), "{other:?}");
+        assert_eq!(import(&whole, &[]).code, 0);
+        assert_eq!(feed(database), ["I 2020-09-01", "I 2021-01-01", "C 2020-09-01", "C 2021-01-01"]);
+    }
+}
