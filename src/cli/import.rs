@@ -85,7 +85,7 @@ struct Source {
     /// TOML file that says which field a column of another name contains.
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
-    /// Where to write refusals and warnings: a .json file, else CSV.
+    /// Where to write refusals and warnings: a .json file, else CSV. Of several files, with the name of each.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Form of the files; told from name and content otherwise.
@@ -198,19 +198,18 @@ impl Source {
             None => Mapping::default(),
         };
         let options = Options { ente, format: self.format, mapping: &mapping, rulebook };
-        let mut report = self
-            .report
-            .as_deref()
-            .map(|path| {
-                Report::create(path)
-                    .map_err(|error| CliError::Failed(format!("cannot create {}: {error}", path.display())))
-            })
-            .transpose()?;
+        let mut report = match &self.report {
+            Some(path) => Some(self.create_report(path, files)?),
+            None => None,
+        };
         let bar = progress_bar(files);
         let mut readable = false;
         for path in files {
             if !self.json {
                 bar.suspend(|| say!("{}", path.display()));
+            }
+            if let Some(report) = &mut report {
+                report.of(path);
             }
             let mut listeners = Listeners {
                 notice: &mut |entry| {
@@ -239,6 +238,22 @@ impl Source {
             (true, 0) => ExitCode::SUCCESS,
             (true, _) => ExitCode::from(SOME_REFUSED),
         })
+    }
+}
+
+impl Source {
+    /// The report at `path`, which is none of the files that are read.
+    fn create_report(&self, path: &Path, files: &[PathBuf]) -> Result<Report, CliError> {
+        let same = |read: &&PathBuf| match (read.canonicalize(), path.canonicalize()) {
+            (Ok(read), Ok(path)) => read == path,
+            _ => false,
+        };
+        if let Some(read) = files.iter().chain(&self.mapping).find(same) {
+            let message = format!("--report would overwrite {}, which is to be read", read.display());
+            return Err(CliError::Usage(message));
+        }
+        Report::create(path, files.len() > 1)
+            .map_err(|error| CliError::Failed(format!("cannot create {}: {error}", path.display())))
     }
 }
 

@@ -96,42 +96,58 @@ impl Kept {
 
 /// A report on its way to a file or elsewhere, written as the import goes.
 #[derive(Debug)]
-pub enum Report<W: Write = BufWriter<File>> {
+pub struct Report<W: Write = BufWriter<File>> {
+    form: Form<W>,
+    /// The source that the next entries are of, where they are of several.
+    file: Option<String>,
+}
+
+#[derive(Debug)]
+enum Form<W: Write> {
     /// A table, safe to open in a spreadsheet.
     Csv(Box<csv::Writer<W>>),
-    /// An array of objects.
-    Json {
-        /// Where to.
-        out: W,
-        /// Whether an entry was written.
-        begun: bool,
-    },
+    /// An array of objects; whether one was written.
+    Json { out: W, begun: bool },
+}
+
+/// An entry, and the source that it is of, where there are several.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    entry: &'a Entry<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
 }
 
 impl Report {
     /// A report at `path`, whose extension tells its form: `.json`, else CSV. It is readable by its owner alone, for
-    /// it repeats what the source says of people.
-    pub fn create(path: &Path) -> io::Result<Self> {
+    /// it repeats what the source says of people. Of several sources it says with each entry which one it is of.
+    pub fn create(path: &Path, several: bool) -> io::Result<Self> {
         let mut options = File::options();
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let out = BufWriter::new(options.open(path)?);
         let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-        if is_json { Ok(Self::json(out)) } else { Self::csv(out) }
+        let file = several.then(String::new);
+        if is_json { Ok(Self { file, ..Self::json(out) }) } else { Self::table(out, file) }
     }
 }
 
 impl<W: Write> Report<W> {
     /// A report that is an array of objects.
     pub fn json(out: W) -> Self {
-        Self::Json { out, begun: false }
+        Self { form: Form::Json { out, begun: false }, file: None }
     }
 
     /// A report that is a table.
     pub fn csv(out: W) -> io::Result<Self> {
+        Self::table(out, None)
+    }
+
+    fn table(out: W, file: Option<String>) -> io::Result<Self> {
         let mut out = csv::WriterBuilder::new().delimiter(b';').from_writer(out);
-        out.write_record([
+        let columns = [
             "line",
             "rule",
             "severity",
@@ -142,14 +158,23 @@ impl<W: Write> Report<W> {
             "remedy",
             "ProtocolloDomanda",
             "IDBeneficiario",
-        ])?;
-        Ok(Self::Csv(Box::new(out)))
+        ];
+        out.write_record(columns.into_iter().chain(file.as_ref().map(|_| "file")))?;
+        Ok(Self { form: Form::Csv(Box::new(out)), file })
+    }
+
+    /// Says that the next entries are of the source at `path`.
+    pub fn of(&mut self, path: &Path) {
+        if let Some(file) = &mut self.file {
+            *file = path.display().to_string();
+        }
     }
 
     /// Writes one entry.
     pub fn write(&mut self, entry: &Entry<'_>) -> io::Result<()> {
-        match self {
-            Self::Csv(out) => {
+        let file = self.file.as_deref();
+        match &mut self.form {
+            Form::Csv(out) => {
                 let line = entry.line.to_string();
                 let cells = [
                     line.as_str(),
@@ -163,28 +188,29 @@ impl<W: Write> Report<W> {
                     entry.protocollo_domanda.unwrap_or_default(),
                     entry.id_beneficiario.unwrap_or_default(),
                 ];
+                let cells = cells.into_iter().chain(file);
                 out.write_record(cells.map(spreadsheet::cell)).map_err(io::Error::from)
             }
-            Self::Json { out, begun } => {
+            Form::Json { out, begun } => {
                 out.write_all(if std::mem::replace(begun, true) { b",\n" } else { b"[\n" })?;
-                serde_json::to_writer(out, entry).map_err(io::Error::from)
+                serde_json::to_writer(out, &Line { entry, file }).map_err(io::Error::from)
             }
         }
     }
 
     /// Hands on what was written so far.
     pub fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Csv(out) => out.flush(),
-            Self::Json { out, .. } => out.flush(),
+        match &mut self.form {
+            Form::Csv(out) => out.flush(),
+            Form::Json { out, .. } => out.flush(),
         }
     }
 
     /// Ends the report.
     pub fn finish(self) -> io::Result<()> {
-        match self {
-            Self::Csv(mut out) => out.flush(),
-            Self::Json { mut out, begun } => {
+        match self.form {
+            Form::Csv(mut out) => out.flush(),
+            Form::Json { mut out, begun } => {
                 out.write_all(if begun { b"\n]\n" } else { b"[]\n" })?;
                 out.flush()
             }
