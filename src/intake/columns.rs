@@ -151,15 +151,15 @@ impl Columns {
         self.all.len()
     }
 
-    /// The record of a row, and what is wrong with it as a row.
-    pub(super) fn element(&self, line: u64, values: &StringRecord) -> (Element, Vec<Notice>) {
+    /// The record of a row, and what is wrong with it as a row; or why it is none: it is of both kinds.
+    pub(super) fn element(&self, line: u64, values: &StringRecord) -> Result<(Element, Vec<Notice>), Notice> {
         let mut notices = Vec::new();
         let filled = |places: &[usize]| {
             places.iter().filter_map(|place| values.get(*place)).any(|value| !value.trim().is_empty())
         };
         let is_sinba = filled(&self.pseudonyms) || (!filled(&self.codes) && self.speaks_of_a_child(values));
         if is_sinba && filled(&self.codes) {
-            notices.push(Notice::new(
+            return Err(Notice::new(
                 &MIXED,
                 "IDBeneficiario",
                 "",
@@ -200,7 +200,7 @@ impl Columns {
                 )),
             }
         }
-        (row.finish(), notices)
+        Ok((row.finish(), notices))
     }
 
     /// Whether a row that says in no column whose it is has more values of a child in care than of a benefit.

@@ -25,6 +25,8 @@ const LONGEST_ROW: usize = 1024 * 1024;
 pub(super) struct Rows<'a, R> {
     reader: csv::Reader<Bounded<R>>,
     columns: Columns,
+    /// The first row, for whoever joins two files leaves that of the second among the records.
+    header: StringRecord,
     rulebook: &'a Rulebook,
     record: StringRecord,
     ended: bool,
@@ -35,15 +37,29 @@ impl<'a, R: Read> Rows<'a, R> {
     pub(super) fn new(source: R, mapping: &Mapping, rulebook: &'a Rulebook) -> Result<Self, Vec<Notice>> {
         let (reader, record) = begin(source)?;
         let columns = Columns::read(record.iter(), mapping, rulebook.pseudonyms.is_some())?;
-        Ok(Self { reader, columns, rulebook, record, ended: false })
+        Ok(Self { reader, columns, header: record.clone(), rulebook, record, ended: false })
     }
 
     fn row(&self, line: u64) -> Taken {
+        let cells = self.record.iter().zip(&self.header);
+        if self.record.len() >= self.header.len()
+            && cells.into_iter().all(|(cell, name)| plain(cell) == plain(name))
+        {
+            let message = "La riga ripete l'intestazione, come quando due file sono uniti in uno.";
+            return Taken::fault(line, Notice::new(&ROW, "riga", "", message, "Togliere la riga."));
+        }
         let (values, columns) = (self.record.len(), self.columns.count());
         let nameless = self.record.iter().skip(columns).any(|value| !value.trim().is_empty());
         if values < columns || nameless {
-            let message = format!("La riga ha {values} valori, le colonne sono {columns}.");
-            let remedy = if nameless {
+            let values = if values == 1 { "un solo valore".to_owned() } else { format!("{values} valori") };
+            let message = format!("La riga ha {values}, le colonne sono {columns}.");
+            let breaks = self.record.iter().map(|value| value.matches('\n').count()).sum::<usize>();
+            let last = line.saturating_add(u64::try_from(breaks).unwrap_or(u64::MAX));
+            let remedy = if last > line {
+                &format!(
+                    "Controllare le virgolette: fino alla riga {last} tutto è stato letto come parte di questa riga."
+                )
+            } else if nameless {
                 "Controllare separatori e virgolette della riga."
             } else {
                 "Controllare separatori e virgolette della riga. Excel omette i separatori in fondo, dove le ultime \
@@ -51,8 +67,10 @@ impl<'a, R: Read> Rows<'a, R> {
             };
             return Taken::fault(line, Notice::new(&ROW, "riga", "", message, remedy));
         }
-        let (element, notices) = self.columns.element(line, &self.record);
-        Taken::judge(element, notices, self.rulebook)
+        match self.columns.element(line, &self.record) {
+            Ok((element, notices)) => Taken::judge(element, notices, self.rulebook),
+            Err(notice) => Taken::fault(line, notice),
+        }
     }
 }
 
@@ -149,6 +167,11 @@ impl<R: Read> Iterator for Rows<'_, R> {
     }
 }
 
+/// The name in a cell of a header, which may be the first of its file.
+fn plain(cell: &str) -> &str {
+    cell.trim_matches(|character: char| character.is_whitespace() || character == '\u{FEFF}')
+}
+
 /// `;` or `,`, whichever the header has more of outside quotes.
 fn delimiter(start: &[u8]) -> u8 {
     let mut quoted = false;
@@ -176,7 +199,10 @@ fn unreadable_row(line: u64, error: &csv::Error) -> Notice {
             if cause.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<RowTooLong>) =>
         {
             (
-                format!("Da questa riga in poi non si trova la fine della riga entro {LONGEST_ROW} byte."),
+                format!(
+                    "Da questa riga in poi non si trova la fine della riga entro {LONGEST_ROW} byte: il resto del file \
+                     non è stato letto."
+                ),
                 "Controllare che il file sia un CSV e che le virgolette aperte siano chiuse.",
             )
         }

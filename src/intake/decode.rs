@@ -101,8 +101,9 @@ pub(super) fn csv_encoding(
     file.rewind()?;
     Ok(match first_broken {
         None => Ok(UTF_8),
-        // Windows-1252 hardly ever has a sequence that is also UTF-8: many of them mean a file in UTF-8 that is damaged.
-        Some(line) if accents > broken => Err(vec![damaged(line)]),
+        // Windows-1252 hardly ever has a sequence that is also UTF-8: many of them, or a byte-order mark, mean a file in
+        // UTF-8 that is damaged.
+        Some(line) if accents > broken || start.starts_with(b"\xEF\xBB\xBF") => Err(vec![damaged(line)]),
         Some(line) if foreign > familiar => Err(vec![of_another_system(line)]),
         Some(_) => Ok(WINDOWS_1252),
     })

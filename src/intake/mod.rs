@@ -266,8 +266,12 @@ fn unreadable(error: &io::Error) -> Notice {
         io::ErrorKind::NotSeekable => "è una pipe, e serve un file che si possa leggere due volte".to_owned(),
         _ => format!("la lettura non è riuscita ({error})"),
     };
-    let message = format!("Il file non si può leggere: {reason}.");
-    Notice::new(&READABLE, "file", "", message, "Controllare il nome e i permessi del file.")
+    let remedy = match error.kind() {
+        io::ErrorKind::IsADirectory => "Indicare uno per uno i file che contiene.",
+        io::ErrorKind::NotSeekable => "Salvare prima ciò che dà in un file.",
+        _ => "Controllare il nome e i permessi del file.",
+    };
+    Notice::new(&READABLE, "file", "", format!("Il file non si può leggere: {reason}."), remedy)
 }
 
 /// A source that tells how far it was read.
