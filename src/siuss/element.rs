@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::notice::{Notice, Rule, Severity};
-use super::values::Value;
+use super::values::{Value, is_xml_char};
 
 /// An element of the XML, or what stands for it in another source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl Element {
     /// Reports anything within, white space too, where the schema has nothing.
     pub(super) fn check_empty(&self, notices: &mut Vec<Notice>) {
         self.check_text(self.text.is_empty(), notices);
-        Sequence { parent: self, rest: &self.children }.end(notices);
+        Sequence::of(self).end(notices);
     }
 
     fn check_text(&self, fits: bool, notices: &mut Vec<Notice>) {
@@ -110,6 +110,13 @@ impl Element {
             ));
         }
     }
+}
+
+/// What is said of the list `field` that holds no value.
+pub(super) fn empty_list<T: Value>(element: &Element, field: &'static str) -> Notice {
+    let message = format!("Manca {field}: serve almeno un valore.");
+    let remedy = format!("Scrivere {}. In un CSV più valori si separano con |.", expected::<T>(field));
+    at(element.line, Notice::new(&MISSING, field, "", message, remedy))
 }
 
 fn at(line: u64, notice: Notice) -> Notice {
@@ -166,7 +173,7 @@ impl<'a> Attributes<'a> {
                 name,
                 "",
                 format!("Manca {name}, che è obbligatorio."),
-                format!("Scrivere {}.", T::expected()),
+                format!("Scrivere {}.", expected::<T>(name)),
             ),
         ));
         None
@@ -195,26 +202,42 @@ fn wrong_value<T: Value>(name: &'static str, text: &str) -> Notice {
     if let Some(notice) = super::codice_fiscale::unsendable(name, text) {
         return notice;
     }
+    if !text.chars().all(is_xml_char) {
+        let message = format!("Il valore di {name} contiene un carattere di controllo, che non si vede.");
+        return Notice::new(&VALUE, name, text, message, "Cancellare il valore e scriverlo di nuovo.");
+    }
     Notice::new(
         &VALUE,
         name,
         text,
         format!("Il valore di {name} non è ammesso."),
-        format!("Scrivere {}.", T::expected()),
+        format!("Scrivere {}.", expected::<T>(name)),
     )
+}
+
+/// What a valid value of the field `name` looks like.
+fn expected<T: Value>(name: &str) -> String {
+    super::fields::expected(name).map_or_else(T::expected, str::to_owned)
 }
 
 /// Takes the children of one element in the order of the schema, and reports those that are out of place.
 pub(super) struct Sequence<'a> {
     parent: &'a Element,
     rest: &'a [Element],
+    /// Those of the rest that were reported already, by their names.
+    misplaced: Vec<&'static str>,
 }
 
 impl<'a> Sequence<'a> {
     /// The children of `parent`.
     pub(super) fn new(parent: &'a Element, notices: &mut Vec<Notice>) -> Self {
         parent.check_no_text(notices);
-        Self { parent, rest: &parent.children }
+        Self::of(parent)
+    }
+
+    /// [`Sequence::new`], whatever text there is.
+    fn of(parent: &'a Element) -> Self {
+        Self { parent, rest: &parent.children, misplaced: Vec::new() }
     }
 
     /// The next children, as long as they are called `name`: at least `least` and at most `most`.
@@ -230,6 +253,7 @@ impl<'a> Sequence<'a> {
         self.rest = rest;
         if count < least {
             let message = if rest.iter().any(|child| child.name == name) {
+                self.misplaced.push(name);
                 format!("{name} è fuori posto in {}.", self.parent.name)
             } else {
                 format!("Manca {name} in {}.", self.parent.name)
@@ -253,7 +277,7 @@ impl<'a> Sequence<'a> {
 
     /// Reports every child that was not taken.
     pub(super) fn end(self, notices: &mut Vec<Notice>) {
-        for child in self.rest {
+        for child in self.rest.iter().filter(|child| !self.misplaced.contains(&child.name.as_ref())) {
             notices.push(at(
                 child.line,
                 Notice::new(
@@ -271,20 +295,21 @@ impl<'a> Sequence<'a> {
     }
 }
 
-/// The values of elements that hold a text and nothing else. `None` when one of them is wrong.
+/// The values of elements that hold a text and nothing else; `field` is what people call the list. `None` when one of them
+/// is wrong.
 pub(super) fn texts<T: Value>(
     elements: &[Element],
-    name: &'static str,
+    field: &'static str,
     notices: &mut Vec<Notice>,
 ) -> Option<Vec<T>> {
     let before = notices.len();
     let mut values = Vec::with_capacity(elements.len());
     for element in elements {
         Attributes::new(element, &[], notices);
-        Sequence { parent: element, rest: &element.children }.end(notices);
+        Sequence::of(element).end(notices);
         match T::read(&element.text) {
             Some(value) => values.push(value),
-            None => notices.push(at(element.line, wrong_value::<T>(name, &element.text))),
+            None => notices.push(at(element.line, wrong_value::<T>(field, &element.text))),
         }
     }
     (notices.len() == before).then_some(values)

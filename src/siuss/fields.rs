@@ -48,6 +48,40 @@ pub fn find(name: &str) -> Option<&'static Field> {
     all.into_iter().flatten().find(|field| field.name == name)
 }
 
+/// What a valid value of the attribute `name` looks like, where its form alone does not tell what to look for: the end of
+/// the sentence "Scrivere …".
+#[must_use]
+pub fn expected(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "LuogoNascita" => {
+            "il codice catastale (Belfiore) di 4 caratteri del comune, per esempio H501, o dello Stato estero, che \
+             comincia con Z"
+        }
+        "CodiceComune" => "le 6 cifre del codice ISTAT del comune, con gli zeri iniziali, per esempio 058091",
+        "CodiceNazione" | "CodiceNazioneResidenza" => {
+            "le 3 cifre dello Stato, con gli zeri iniziali: 380 è l'Italia, 990 uno Stato che non si conosce"
+        }
+        "CodiceCittadinanza"
+        | "CodiceSecondaCittadinanza"
+        | "CodiceCittadinanzaPadre"
+        | "CodiceCittadinanzaMadre" => "le 3 cifre dello Stato, con gli zeri iniziali: 380 è l'Italia",
+        "CodiceRegione"
+        | "CodiceRegioneResidenza"
+        | "CodiceRegioneResidenzaPadre"
+        | "CodiceRegioneResidenzaMadre" => {
+            "le 2 cifre della regione, con gli zeri iniziali, nella codifica dell'Agenzia delle Entrate (da 01 Abruzzo a \
+             21 Veneto)"
+        }
+        "CodicePrestazione" => "un codice del nomenclatore, da 5 a 10 caratteri, per esempio A2.12",
+        "NecessitaInterventiSociali" | "Prestazioni" => "codici del nomenclatore, per esempio A2.12",
+        "DenominazionePrestazione" => {
+            "il nome che il nomenclatore dà alla prestazione, da 10 a 200 caratteri"
+        }
+        "OreServizioMensile" => "ore e minuti separati da un punto, per esempio 2.30 per due ore e mezza",
+        _ => return None,
+    })
+}
+
 /// The one of `names` that is nearest to `name`, if any is near enough to be meant.
 #[must_use]
 pub fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {

@@ -14,7 +14,7 @@ use super::codes::{
     TipoDisabilita, TipoInserimentoResidenziale, TipoInterventoAffido, TipoProvvedimentoGiudiziario,
     TitoloStudio, ValutazioneFamigliaMinore, ValutazioneMinore,
 };
-use super::element::{Attributes, Element, Sequence, texts};
+use super::element::{Attributes, Element, Sequence, empty_list, texts};
 use super::fields::Field;
 use super::notice::Notice;
 use super::values::{CodiceFiscale, Data, Digits, Importo, Intero, MeseAnno, Text, Value};
@@ -492,7 +492,8 @@ pub(super) fn read_empty<T: Group>(element: &Element, notices: &mut Vec<Notice>)
     group
 }
 
-/// Reads the texts within the container `name`, which may be absent if `least` is 0.
+/// Reads the texts within the element `container`, which may be absent if `least` is 0. What is wrong with one is told by
+/// the name that the list has as a column of a table.
 fn read_list<T: Value>(
     children: &mut Sequence<'_>,
     container: &'static str,
@@ -504,8 +505,13 @@ fn read_list<T: Value>(
         return Some(Vec::new());
     };
     Attributes::new(element, &[], notices);
+    let field = if container == "Famiglia" { item } else { container };
+    if element.children.is_empty() {
+        notices.push(empty_list::<T>(element, field));
+        return None;
+    }
     let mut items = Sequence::new(element, notices);
-    let values = texts(items.take(item, 1, usize::MAX, notices), item, notices);
+    let values = texts(items.take(item, 1, usize::MAX, notices), field, notices);
     items.end(notices);
     values
 }

@@ -12,7 +12,7 @@ mod ripetuto;
 mod severities;
 mod sinba;
 
-pub(super) use prestazione::other_months;
+pub(super) use prestazione::other_months_of_parts;
 pub use ripetuto::repeated;
 pub use severities::{Level, Severities, SeverityError};
 pub use sinba::sinba_operation;

@@ -27,29 +27,32 @@ pub fn months(first: Date, last: Date) -> Option<i32> {
 /// `record` as one record for each calendar year of its period.
 ///
 /// A record that does not cross years, or whose dates cannot be read, is given back as it is. The months of each part
-/// are counted; `notices` is told when the source counted those of the whole in another way.
+/// are counted; `notices` is told when the source states another number than they make together.
 pub fn by_year(record: Element, notices: &mut Vec<Notice>) -> Vec<Element> {
     let Some((first, last)) = period(&record) else { return vec![record] };
     if first.year() >= last.year() || last.year() - first.year() >= MOST_YEARS {
         return vec![record];
     }
+    let parts = (first.year()..=last.year()).map(|year| {
+        let from = if year == first.year() { first } else { date(year, 1, 1) };
+        let to = if year == last.year() { last } else { date(year, 12, 31) };
+        (from, to, months(from, to))
+    });
     let stated = record.child("PrestazioniSociali").and_then(|dati| dati.attribute("PeriodoErogazione"));
     if let Some(stated) = stated
-        && let Some(counted) = months(first, last)
+        && let Some(counted) = parts.clone().map(|(_, _, months)| months).sum()
         && stated.trim().parse() != Ok(counted)
     {
-        notices.push(rules::other_months(stated, first, last, counted));
+        notices.push(rules::other_months_of_parts(stated, first, last, counted));
     }
-    (first.year()..=last.year())
-        .map(|year| {
-            let from = if year == first.year() { first } else { date(year, 1, 1) };
-            let to = if year == last.year() { last } else { date(year, 12, 31) };
+    parts
+        .map(|(from, to, months)| {
             let mut part = record.clone();
             if let Some(prestazione) = part.child_mut("PrestazioniSociali") {
                 let mut set = |name: &str, value: String| prestazione.set_attribute(name, Some(value));
                 set("DataInizioPrestazione", Data::from(from).text());
                 set("DataFinePrestazione", Data::from(to).text());
-                if let Some(months) = months(from, to) {
+                if let Some(months) = months {
                     set("PeriodoErogazione", months.to_string());
                 }
             }

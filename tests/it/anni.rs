@@ -5,7 +5,7 @@ use waas_comuni::clock::Clock;
 use waas_comuni::registry::Registry;
 
 use crate::support::command::Place;
-use crate::support::database::{TestDatabase, on_both_databases};
+use crate::support::database::{Backend, TestDatabase, on_both_databases};
 
 const HEADER: &str = "CodiceFiscale;Cognome;Nome;AnnoNascita;LuogoNascita;Genere;CodiceCittadinanza;CodiceRegione;\
 CodiceComune;CodiceNazione;PresenzaProvaMezzi;CaratterePrestazione;CodicePrestazione;DenominazionePrestazione;\
@@ -54,5 +54,25 @@ on_both_databases! {
         assert!(other.code == 3 && other.stdout.contains("REG-04: 1\n"), "{other:?}");
         assert_eq!(import(&whole, &[]).code, 0);
         assert_eq!(feed(database), ["I 2020-09-01", "I 2021-01-01", "C 2020-09-01", "C 2021-01-01"]);
+    }
+}
+
+/// What a benefit makes in all, once it is divided, is what INPS will take it to be.
+#[test]
+fn months_that_the_parts_do_not_make_are_told() {
+    let database = TestDatabase::new(Backend::Sqlite);
+    let place = Place::new(&database);
+    for (inizio, fine, mesi, told) in [
+        ("2020-09-01", "2021-05-31", "9", None),
+        ("2020-12-15", "2021-01-14", "2", None),
+        ("2020-12-15", "2021-01-14", "1", Some("fa 2 mesi in tutto, non 1.")),
+        ("2020-09-01", "2021-05-31", "10", Some("fa 9 mesi in tutto, non 10.")),
+        ("2020-09-01", "2020-12-31", "5", Some("i mesi sono 4, non 5.")),
+    ] {
+        place.file("a.csv", mensa("I", inizio, fine, mesi, "84.20"));
+        let done = place.run(&["check", "a.csv", "--ente", "H501"]);
+        assert_eq!(done.code, 0, "{done:?}");
+        assert_eq!(done.stdout.contains("PS-06"), told.is_some(), "{done:?}");
+        assert!(told.is_none_or(|words| done.stdout.contains(words)), "{done:?}");
     }
 }

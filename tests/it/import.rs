@@ -230,6 +230,7 @@ fn a_mapping_gives_columns_their_names() {
 
 /// Hostile or broken files: the exit code, and a word of what is said.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of cases")]
 fn what_cannot_be_read_is_refused_clearly_and_harms_nothing_else() {
     let (database, place) = place();
     let good = table(&[borsa("1")]);
@@ -287,7 +288,25 @@ fn what_cannot_be_read_is_refused_clearly_and_harms_nothing_else() {
             "both.csv",
             &format!("IDBeneficiario;{good}").replace("\nCNT", "\nMIN-1;CNT").into_bytes(),
             3,
-            "sia CodiceFiscale sia",
+            "CSV-03: 1\n",
+        ),
+        (
+            "joined.csv",
+            &[good.as_bytes(), b"\xEF\xBB\xBF", good.as_bytes()].concat(),
+            3,
+            "riga 3, rifiutata, CSV-02",
+        ),
+        (
+            "unclosed.csv",
+            &table(&[borsa("1").replace("Luca", "\"Luca"), borsa("2")]).into_bytes(),
+            3,
+            "fino alla riga 4 tutto è stato letto come parte di questa riga",
+        ),
+        (
+            "marked.csv",
+            &[b"\xEF\xBB\xBF".as_slice(), &with_bytes(&good, b"Niccol\xF2")].concat(),
+            1,
+            "alla riga 2 ha un carattere rovinato",
         ),
         ("notxml.xml", b"hello", 3, "XML ben formato"),
         ("cut.xml", b"<Flusso", 3, "non è chiuso"),
@@ -376,6 +395,74 @@ fn reports_follow_the_source_and_are_safe_in_a_spreadsheet() {
     let json = place.run(&["check", "a.csv", "--ente", "H501", "--json"]);
     let summary: Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!((&summary["records"], &summary["refused"]), (&Value::from(3), &Value::from(2)));
+}
+
+#[test]
+fn a_report_says_of_which_file_and_overwrites_none() {
+    let (_database, place) = place();
+    let wrong = table(&[borsa("1").replace(";1;380;", ";7;380;")]);
+    for name in ["a.csv", "b.csv"] {
+        place.file(name, &wrong);
+    }
+    for (report, options) in [("a.csv", ["a.csv", "b.csv"]), ("./b.csv", ["a.csv", "b.csv"])] {
+        let refused =
+            place.run(&[&["check", "--ente", "H501", "--report", report], options.as_slice()].concat());
+        assert!(refused.code == 2 && refused.stderr.contains("would overwrite"), "{refused:?}");
+    }
+    assert_eq!(place.run(&["check", "a.csv", "b.csv", "--ente", "H501", "--report", "r.csv"]).code, 3);
+    let report = std::fs::read_to_string(place.path().join("r.csv")).unwrap();
+    let files: Vec<&str> = report.lines().map(|line| line.rsplit(';').next().unwrap()).collect();
+    assert_eq!(files, ["file", "a.csv", "b.csv"]);
+    assert_eq!(place.run(&["check", "a.csv", "b.csv", "--ente", "H501", "--report", "r.json"]).code, 3);
+    let report: Vec<Value> =
+        serde_json::from_slice(&std::fs::read(place.path().join("r.json")).unwrap()).unwrap();
+    assert_eq!([&report[0]["file"], &report[1]["file"]], ["a.csv", "b.csv"]);
+    assert_eq!(place.run(&["check", "a.csv", "--ente", "H501", "--report", "r.json"]).code, 3);
+    let report: Vec<Value> =
+        serde_json::from_slice(&std::fs::read(place.path().join("r.json")).unwrap()).unwrap();
+    assert_eq!(report[0].get("file"), None, "there is one file only");
+}
+
+/// What staff are told to write is what they have to look for, not the form that it has.
+#[test]
+fn remedies_say_what_to_look_for() {
+    let (_database, place) = place();
+    let good = table(&[borsa("1")]);
+    let sinba = "IDBeneficiario;Prestazioni;ComposizioneFamiglia\n";
+    for (content, words) in [
+        (good.replace(";2015;H501;", ";2015;058091;"), "catastale (Belfiore)"),
+        (good.replace(";058091;", ";58091;"), "codice ISTAT del comune, con gli zeri"),
+        (good.replace(";08;", ";Lazio;"), "Agenzia delle Entrate"),
+        (good.replace(";380\n", ";IT\n").replace(";380;2;2;", ";IT;2;2;"), "380 è l'Italia"),
+        (good.replace("A1.19", "A1"), "un codice del nomenclatore"),
+        (
+            good.replace("PresaCarico\n", "PresaCarico;OreServizioMensile\n").replace(";2\n", ";2;2:30\n"),
+            "2.30 per due ore",
+        ),
+        (good.replace("Conti", "Con\u{7}ti"), "un carattere di controllo"),
+        (format!("{sinba}MIN-1;;1\n"), "XSD-01: Prestazioni\n"),
+        (format!("{sinba}MIN-1;A2.02, A2.11;1\n"), "XSD-03: Prestazioni = "),
+        (format!("{sinba}MIN-1;A2.02;Madre\n"), "XSD-03: ComposizioneFamiglia = "),
+    ] {
+        place.file("a.csv", &content);
+        let done = place.run(&["check", "a.csv", "--ente", "H501"]);
+        assert!(done.code == 3 && done.stdout.contains(words), "{words}: {done:?}");
+    }
+}
+
+#[test]
+fn a_code_in_other_letters_is_the_same_code() {
+    let (_database, place) = place();
+    for (code, refused, words) in [
+        ("a4.10", 3, "PS-14: CodicePrestazione"),
+        ("A4. 10", 3, "PS-14: CodicePrestazione"),
+        ("a1.19", 0, "Forse è A1.19: scriverlo così."),
+        ("A9.99", 0, "Controllare il codice nel nomenclatore"),
+    ] {
+        place.file("a.csv", table(&[borsa("1").replace("A1.19", code)]));
+        let done = place.run(&["check", "a.csv", "--ente", "H501"]);
+        assert!(done.code == refused && done.stdout.contains(words), "{code}: {done:?}");
+    }
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub(super) fn check(record: &PsPsaSina, notices: &mut Vec<Notice>) {
             &ORE,
             "OreServizioMensile",
             &hours.text(),
-            "OreServizioMensile è scritto come ore.minuti, e i minuti vanno da 00 a 59.",
+            "OreServizioMensile è scritto come ore.minuti, senza segno, e i minuti vanno da 00 a 59.",
             "Scrivere per esempio 2.30 per due ore e mezza.",
         ));
     }

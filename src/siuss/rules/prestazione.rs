@@ -106,9 +106,12 @@ pub(super) fn check(record: &PsPsaSina, nomenclatore: &Nomenclatore, notices: &m
     check_presa_carico(prestazione, notices);
     check_code(prestazione, nomenclatore, notices);
     for needed in record.sina.iter().flat_map(|sina| &sina.necessita_interventi_sociali) {
-        if nomenclatore.get(needed.as_str()).is_none() {
-            notices.push(unknown_code(&NOMENCLATORE, needed.as_str()));
-        }
+        notices.extend(unknown_code(
+            &NOMENCLATORE,
+            "NecessitaInterventiSociali",
+            needed.as_str(),
+            nomenclatore,
+        ));
     }
 }
 
@@ -210,13 +213,29 @@ fn check_period(prestazione: &DatiPrestazione, notices: &mut Vec<Notice>) {
 }
 
 /// What is said of a number of months that is not the one counted.
-pub(crate) fn other_months(stated: &str, first: Date, last: Date, counted: i32) -> Notice {
+fn other_months(stated: &str, first: Date, last: Date, counted: i32) -> Notice {
     Notice::new(
         &MESI,
         "PeriodoErogazione",
         stated,
         format!("Da {first} a {last} i mesi sono {counted}, non {stated}."),
         format!("Se i mesi sono quelli del periodo, scrivere {counted}."),
+    )
+}
+
+/// What is said of a number of months that is not what the parts of a divided benefit make.
+pub(crate) fn other_months_of_parts(stated: &str, first: Date, last: Date, counted: i32) -> Notice {
+    Notice::new(
+        &MESI,
+        "PeriodoErogazione",
+        stated,
+        format!(
+            "Divisa per anno solare, da {first} a {last}, la prestazione fa {counted} mesi in tutto, non {stated}."
+        ),
+        format!(
+            "Se i mesi sono {stated}, scrivere una riga per ogni anno, ciascuna con il suo PeriodoErogazione; altrimenti \
+             scrivere {counted}."
+        ),
     )
 }
 
@@ -301,9 +320,14 @@ fn check_presa_carico(prestazione: &DatiPrestazione, notices: &mut Vec<Notice>) 
 fn check_code(prestazione: &DatiPrestazione, nomenclatore: &Nomenclatore, notices: &mut Vec<Notice>) {
     let code = prestazione.codice.as_str();
     let name = prestazione.denominazione.as_str();
-    let Some(voce) = nomenclatore.get(code) else {
-        notices.push(unknown_code(&NOMENCLATORE, code));
-        return;
+    let voce = match (nomenclatore.get(code), nomenclatore.meant(code)) {
+        (Some(voce), _) => voce,
+        // In capitals or not, INPS does not want it.
+        (None, Some((_, voce))) if voce.trasmissione == Trasmissione::No => voce,
+        (None, _) => {
+            notices.extend(unknown_code(&NOMENCLATORE, "CodicePrestazione", code, nomenclatore));
+            return;
+        }
     };
     if let Some(official) = &voce.denominazione
         && !same_name(official, name)
@@ -347,7 +371,6 @@ fn check_rent(prestazione: &DatiPrestazione, notices: &mut Vec<Notice>) {
             "A1.05.01 è sempre periodica.",
             "Scrivere 1, con inizio, fine e importo mensile.",
         ));
-        return;
     }
     for (field, present) in [
         ("DataFinePrestazione", prestazione.data_fine.is_some()),
@@ -364,15 +387,22 @@ fn check_rent(prestazione: &DatiPrestazione, notices: &mut Vec<Notice>) {
     }
 }
 
-/// What is said of a code that the nomenclature does not have.
-pub(super) fn unknown_code(rule: &'static Rule, code: &str) -> Notice {
-    Notice::new(
-        rule,
-        "CodicePrestazione",
-        code,
-        format!("Il codice {code} non è nel nomenclatore caricato."),
-        "Controllare il codice nel nomenclatore delle prestazioni sociali.",
-    )
+/// What is said of a code in `field` that the nomenclature does not have.
+pub(super) fn unknown_code(
+    rule: &'static Rule,
+    field: &'static str,
+    code: &str,
+    nomenclatore: &Nomenclatore,
+) -> Option<Notice> {
+    if nomenclatore.get(code).is_some() {
+        return None;
+    }
+    let remedy = match nomenclatore.meant(code) {
+        Some((meant, _)) => format!("Forse è {meant}: scriverlo così."),
+        None => "Controllare il codice nel nomenclatore delle prestazioni sociali.".to_owned(),
+    };
+    let message = format!("Il codice «{}» non è nel nomenclatore caricato.", code.trim());
+    Some(Notice::new(rule, field, code, message, remedy))
 }
 
 /// Whether two names differ in nothing but capitals and white space.

@@ -141,9 +141,7 @@ pub(super) fn check(record: &Sinba, nomenclatore: &Nomenclatore, notices: &mut V
         }
     }
     for codice in record.prestazioni.as_slice() {
-        if nomenclatore.get(codice.as_str()).is_none() {
-            notices.push(unknown_code(&NOMENCLATORE, codice.as_str()));
-        }
+        notices.extend(unknown_code(&NOMENCLATORE, "Prestazioni", codice.as_str(), nomenclatore));
     }
     if names_a_person(dati.id_beneficiario.as_str()) {
         notices.push(Notice::new(

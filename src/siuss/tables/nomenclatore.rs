@@ -67,6 +67,13 @@ impl Nomenclatore {
         self.0.get(codice)
     }
 
+    /// The code that `codice` is but for capitals and white space, and its benefit.
+    #[must_use]
+    pub fn meant(&self, codice: &str) -> Option<(&str, &Voce)> {
+        let plain: String = codice.to_uppercase().split_whitespace().collect();
+        self.0.get_key_value(&plain).map(|(codice, voce)| (codice.as_str(), voce))
+    }
+
     /// The benefits that are sent, or may be: code and name, in the order of the codes.
     #[must_use]
     pub fn sent(&self) -> Vec<(String, String)> {
