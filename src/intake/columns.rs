@@ -1,9 +1,7 @@
-//! Which field each column of a CSV feeds, and how a row becomes an [`Element`].
-
-use std::ops::RangeInclusive;
+//! Which field each column of a CSV feeds, and which kind of record a row is. How its values become an [`Element`] is in
+//! [`super::row`].
 
 use csv::StringRecord;
-use jiff::civil::Date;
 
 use crate::siuss::element::Element;
 use crate::siuss::fields::{self, Field};
@@ -13,6 +11,7 @@ use crate::siuss::rules::sinba_operation;
 use crate::siuss::values::Kind;
 
 use super::mapping::Mapping;
+use super::row::Row;
 
 pub(super) static HEADER: Rule = Rule {
     code: "CSV-01",
@@ -29,7 +28,7 @@ pub(super) static MIXED: Rule = Rule {
 
 /// The element that an attribute belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owner {
+pub(super) enum Owner {
     Beneficiario,
     Anagrafica,
     Indirizzo,
@@ -44,10 +43,10 @@ enum Owner {
 
 /// Where the values of a column go.
 #[derive(Clone, Copy, Debug)]
-struct Target {
-    owner: Owner,
-    name: &'static str,
-    kind: Kind,
+pub(super) struct Target {
+    pub(super) owner: Owner,
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
 }
 
 /// A column: its targets in the two kinds of record.
@@ -319,98 +318,4 @@ fn repeated(name: &str) -> Notice {
 /// As much of a name as a message repeats.
 fn short(name: &str) -> String {
     name.chars().take(64).collect()
-}
-
-/// A row on its way to an [`Element`].
-struct Row {
-    record: Element,
-    anagrafica: Element,
-    indirizzo: Element,
-    prestazione: Element,
-    sina: Element,
-    /// The lists of `SINA` or `SINBA`, in the order of the schema.
-    lists: [Element; 2],
-    is_sinba: bool,
-}
-
-impl Row {
-    fn new(is_sinba: bool, line: u64) -> Self {
-        let element = |name| Element::new(name, line);
-        let (record, lists) = if is_sinba {
-            ("SINBA", ["Prestazioni", "Famiglia"])
-        } else {
-            ("Beneficiario", ["NecessitaInterventiSociali", "InvaliditaCivile"])
-        };
-        Self {
-            record: element(record),
-            anagrafica: element("Anagrafica"),
-            indirizzo: element("Indirizzo"),
-            prestazione: element("PrestazioniSociali"),
-            sina: element("SINA"),
-            lists: lists.map(element),
-            is_sinba,
-        }
-    }
-
-    fn set(&mut self, target: Target, value: &str) {
-        let owner = match target.owner {
-            Owner::Beneficiario | Owner::Sinba => &mut self.record,
-            Owner::Anagrafica => &mut self.anagrafica,
-            Owner::Indirizzo => &mut self.indirizzo,
-            Owner::Prestazione => &mut self.prestazione,
-            Owner::Sina => &mut self.sina,
-            Owner::SinaList(list) | Owner::SinbaList(list) => {
-                let Some(list) = self.lists.iter_mut().find(|element| element.name == list) else { return };
-                let line = list.line;
-                for value in value.split('|').map(str::trim).filter(|value| !value.is_empty()) {
-                    list.children.push(Element { text: value.to_owned(), ..Element::new(target.name, line) });
-                }
-                return;
-            }
-        };
-        owner.attributes.push((target.name.into(), canonical(target.kind, value)));
-    }
-
-    fn finish(mut self) -> Element {
-        if self.is_sinba {
-            self.record.children.extend(self.lists);
-            return self.record;
-        }
-        self.sina.children = self.lists.into_iter().filter(|list| !list.children.is_empty()).collect();
-        if !self.sina.attributes.is_empty() || !self.sina.children.is_empty() {
-            self.prestazione.children.push(self.sina);
-        }
-        self.record.children.extend([self.anagrafica, self.indirizzo, self.prestazione]);
-        self.record
-    }
-}
-
-/// `value` as XML writes it: the two forms of a date, the comma of decimals. What is neither stays as it stands in the
-/// source, for that is where whoever mends it will look for it.
-pub(crate) fn canonical(kind: Kind, value: &str) -> String {
-    let other_form = match kind {
-        Kind::Text => None,
-        Kind::Number => decimal_point(value),
-        Kind::Day => day_first(value),
-    };
-    other_form.unwrap_or_else(|| value.to_owned())
-}
-
-/// The day that `GG/MM/AAAA` names, or `G/M/AAAA`, as some spreadsheets write it.
-fn day_first(value: &str) -> Option<String> {
-    let (day, rest) = value.split_once('/')?;
-    let (month, year) = rest.split_once('/')?;
-    let digits = |text: &str, lengths: RangeInclusive<usize>| {
-        lengths.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    if !(digits(day, 1..=2) && digits(month, 1..=2) && digits(year, 4..=4)) {
-        return None;
-    }
-    Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok().map(|date| date.to_string())
-}
-
-fn decimal_point(value: &str) -> Option<String> {
-    let (whole, decimals) = value.split_once(',')?;
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    (digits(whole.trim_start_matches(['+', '-'])) && digits(decimals)).then(|| format!("{whole}.{decimals}"))
 }

@@ -11,6 +11,7 @@ mod json;
 mod mapping;
 mod repeated;
 pub mod report;
+mod row;
 mod xml;
 
 use std::fs::File;
@@ -27,10 +28,10 @@ use crate::siuss::split;
 
 use repeated::Seen;
 
-pub(crate) use columns::canonical;
 pub use columns::{MOST_UNKNOWN, fields, nearest_field};
 pub use json::{from_json, to_json};
 pub use mapping::{Mapping, MappingError};
+pub(crate) use row::canonical;
 
 static READABLE: Rule = Rule {
     code: "FILE-01",

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use openssl::sha::sha256;
 use serde_json::{Map, Value, json};
 
-use super::{refusals, riepilogo};
+use super::{attesa, refusals};
 use crate::store::schema::{esito, flusso};
 use crate::store::{AnyConnection, EserviceId, StoreError, each_backend, storable};
 
@@ -163,7 +163,7 @@ pub(super) fn record(
             .do_nothing()
             .execute(inner))?;
         if let (1.., Some((_, prestazione))) = (stored, flow) {
-            riepilogo::judged(connection, eservice, former.as_deref(), esito.codice.as_str())?;
+            attesa::judged(connection, eservice, former.as_deref(), esito.codice.as_str())?;
             // A flow that is accepted at once was never refused, and changes nothing for one that was.
             if esito.codice != CodiceEsito::Ok || former.is_some() {
                 refused.insert(prestazione);

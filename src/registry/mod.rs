@@ -5,6 +5,7 @@
 //! given, by the store's sequencer.
 
 mod announced;
+pub(crate) mod attesa;
 mod cancellation;
 pub(crate) mod change;
 mod documents;
@@ -44,6 +45,7 @@ use crate::siuss::described::{Described, Fingerprint};
 use crate::siuss::record::{EnteErogatore, Record, TipoFlusso};
 use crate::store::{EserviceId, Store, StoreError, sequencer};
 
+pub use attesa::Standing;
 pub(crate) use change::Feed;
 pub use esiti::{CodiceEsito, EsitiStored, Esito};
 pub use feed::{PackedFlusso, PublishedFlusso};
@@ -54,7 +56,7 @@ pub use history::{EsitoSeen, FlussoSeen, Found, Lookup, Payload, Stato, StatoFlu
 pub use preview::{Change, Confirmed, Foreseen, Preview};
 pub use received::{AboutFlow, EsitoPlace, Received, ReceivedFilter, ReceivedPage, Which};
 pub use refused::{Refused, RefusedFilter, RefusedPage};
-pub use riepilogo::{Mese, Monthly, Standing};
+pub use riepilogo::{Mese, Monthly};
 pub use search::{Listed, Search, SearchPage, Wanted};
 pub use standing::{Case, RefusedInsertions};
 pub use status::Counts;
@@ -344,7 +346,7 @@ impl Registry {
 
     /// How many flows of the feed come after `since` (milliseconds since the epoch). Blocks.
     pub fn waiting(&self, eservice: EserviceId, since: i64) -> Result<u64, StoreError> {
-        self.store.read(|connection| riepilogo::waiting(connection, eservice, since))
+        self.store.read(|connection| attesa::waiting(connection, eservice, since))
     }
 
     /// How much the registry holds of an e-service. Blocks.

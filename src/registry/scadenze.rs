@@ -8,8 +8,8 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use jiff::ToSpan;
 
+use super::attesa::figure;
 use super::plan::{Content, Plan};
-use super::riepilogo::figure;
 use super::rows::{ScadenzaRow, insert_all};
 use crate::siuss::codes::CaratterePrestazione;
 use crate::siuss::record::Record;

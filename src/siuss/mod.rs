@@ -5,6 +5,7 @@
 //! what INPS asks beyond the schema, [`split`] the division by calendar year, [`quote`] that of totals into months,
 //! [`pseudonym`] what a child is called instead of by name, [`notice`] how a refusal is worded.
 
+mod attributes;
 pub mod codes;
 pub mod codice_fiscale;
 pub mod described;

@@ -8,8 +8,8 @@ use metrics::{counter, describe_counter, describe_gauge, gauge};
 
 use crate::api::service::EService;
 use crate::call_log::{self, Progress};
-use crate::registry::riepilogo::{self, Standing};
 use crate::registry::{self, Gap, gap};
+use crate::registry::{Standing, attesa};
 use crate::store::{AnyConnection, Day, EserviceId, StoreError};
 
 /// What the database tells of the feeds and of the logs.
@@ -42,7 +42,7 @@ pub(super) fn read(
     for id in ids {
         let progress = call_log::progress(connection, id)?;
         let position = progress.map_or(0, |progress| progress.position);
-        let standing = riepilogo::standing(connection, id, position, today)?;
+        let standing = attesa::standing(connection, id, position, today)?;
         of.insert(id, Feed { progress, standing, checkpoint: call_log::last_checkpoint(connection, id)? });
     }
     Ok(Feeds {

@@ -1,26 +1,28 @@
 //! The first page: how things stand with every e-service.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod altrove;
+mod andamento;
 
 use askama::Template;
 use jiff::Timestamp;
 use url::form_urlencoded::byte_serialize;
 
-use super::chart::Chart;
+use self::altrove::{Elsewhere, elsewhere};
+use self::andamento::{Andamento, MONTHS};
 use super::frame::Frame;
 use super::pages::{Access, Answer, Page, Section};
 use super::parts::{AT_ONCE, Part, Parts};
 use super::refusal::Refusal;
 use super::visit::{self, Visit};
 use super::{Served, text};
-use crate::call_log::{Limits, Progress, furthest, last_checkpoint, progress, sizes};
+use crate::call_log::{Limits, Progress, last_checkpoint, progress, sizes};
 use crate::config::Environment;
 use crate::doctor::{self, Severity};
 use crate::pdnd::daily;
-use crate::registry::{CodiceEsito, Monthly, Standing, riepilogo, scadenze};
+use crate::registry::{CodiceEsito, Monthly, Standing, attesa, riepilogo};
 use crate::siuss::tables::Nomenclatore;
 use crate::staff::Role;
-use crate::store::{AnyConnection, Day, EserviceId, StoreError};
+use crate::store::Day;
 
 /// The first page.
 pub(super) const SECTION: Section = Section {
@@ -28,10 +30,6 @@ pub(super) const SECTION: Section = Section {
     pages: &[Page::get("/", Access::Roles(&Role::ALL), |visit| Box::pin(show(visit)))],
 };
 
-/// Months that are shown, the present one included.
-const MONTHS: i32 = 12;
-/// Codes that are shown, the dearest first.
-const MOST_CODES: usize = 15;
 /// The page that a pull is taken to ask for, as long as none came: the largest.
 const PAGE: u32 = 100;
 
@@ -46,15 +44,6 @@ struct Cruscotto {
     elsewhere: Vec<Elsewhere>,
     /// What concerns the whole service: name, class of the badge, text.
     service: Vec<(&'static str, &'static str, String)>,
-}
-
-/// E-services of another part that somebody should look at.
-struct Elsewhere {
-    /// Which part, and its address.
-    label: String,
-    address: String,
-    /// The names, each with what is to be looked at.
-    eservices: Vec<(String, String)>,
 }
 
 /// How things stand with an e-service.
@@ -76,9 +65,7 @@ struct Stand {
     keys: (&'static str, String),
     integrity: (&'static str, String),
     /// Benefits and amounts by month and by code; none where there is nothing to show.
-    charts: Vec<Chart>,
-    months: Vec<[String; 4]>,
-    codes: Vec<[String; 4]>,
+    andamento: Option<Andamento>,
 }
 
 async fn show(visit: Visit) -> Answer {
@@ -97,63 +84,6 @@ async fn show(visit: Visit) -> Answer {
     let service = service(&visit).await?;
     let frame = visit.frame("Cruscotto").with_done(done);
     visit::show(&Cruscotto { frame, eservices, part: parts.shown(), elsewhere, service })
-}
-
-/// What there is to look at of the e-services that are not in the part that is shown. It costs two statements, however
-/// many they are.
-async fn elsewhere(visit: &Visit, all: &[&Served], parts: &Parts<'_>) -> Result<Vec<Elsewhere>, Refusal> {
-    let is_shown = |place: usize| (parts.first..parts.first.saturating_add(AT_ONCE)).contains(&place);
-    if all.len() <= AT_ONCE {
-        return Ok(Vec::new());
-    }
-    let (clock, call_log) = (&visit.console.clock, &visit.console.config.call_log);
-    let today = Day::of(clock.now());
-    let kept_ms =
-        clock.now_ms().saturating_sub(i64::from(call_log.retention_days).saturating_mul(86_400_000));
-    let late =
-        visit.console.store.read_async(move |connection| late_feeds(connection, today, kept_ms)).await?;
-    let mut others: BTreeMap<usize, Elsewhere> = BTreeMap::new();
-    for (place, served) in all.iter().enumerate().filter(|(place, _)| !is_shown(*place)) {
-        let is_late = late.contains(&served.id) && sees_whole(visit, served)?;
-        let (badge, keys) = keys(served);
-        let what = match (is_late, badge != "ok") {
-            (true, true) => format!("in ritardo; chiavi di PDND: {keys}"),
-            (true, false) => "in ritardo".to_owned(),
-            (false, true) => format!("chiavi di PDND: {keys}"),
-            (false, false) => continue,
-        };
-        let first = place - place % AT_ONCE;
-        let other = others.entry(first).or_insert_with(|| Elsewhere {
-            label: parts.label(first),
-            address: parts.address(first).unwrap_or_default(),
-            eservices: Vec::new(),
-        });
-        other.eservices.push((served.config.name.clone(), what));
-    }
-    Ok(others.into_values().collect())
-}
-
-/// The feeds with flows that INPS should have had before `today` and was never given. The log has every page that was given
-/// since `kept_ms`.
-fn late_feeds(
-    connection: &mut AnyConnection,
-    today: Day,
-    kept_ms: i64,
-) -> Result<BTreeSet<EserviceId>, StoreError> {
-    let given = furthest(connection)?;
-    let mut late = BTreeSet::new();
-    for (id, newest) in scadenze::overdue(connection, today)? {
-        let position = match given.get(&id) {
-            Some(last) => *last,
-            None if newest >= kept_ms => 0,
-            // The log may have forgotten the page, but not the cursor with which INPS came since.
-            None => progress(connection, id)?.map_or(0, |last| last.position),
-        };
-        if newest > position {
-            late.insert(id);
-        }
-    }
-    Ok(late)
 }
 
 /// Whether whoever is signed in sees all of an e-service.
@@ -194,7 +124,7 @@ async fn look(visit: &Visit, shown: &[&Served]) -> Result<Vec<Seen>, Refusal> {
                 last,
                 checkpoint: last_checkpoint(connection, id)?,
                 entries: sizes.get(&id.get()).copied().unwrap_or_default(),
-                standing: riepilogo::standing(connection, id, position, today)?,
+                standing: attesa::standing(connection, id, position, today)?,
                 monthly: riepilogo::monthly(connection, id, enti.as_deref(), from, until)?,
             })
         });
@@ -222,10 +152,6 @@ fn stand(
         Some(days) => text::of(days, "giorno", "giorni"),
         None => "le soglie non ammettono chiamate".to_owned(),
     };
-    let sums = by_month(&monthly, from);
-    let codes = by_code(&monthly);
-    let has_any = sums.iter().any(|(_, sum)| sum.in_corso != 0);
-    let charts = if has_any { charts(place, &sums, &codes) } else { Vec::new() };
     let judged = |accepted: bool| {
         let of =
             standing.esiti.iter().filter(|(codice, _)| (*codice == CodiceEsito::Ok.as_str()) == accepted);
@@ -259,9 +185,7 @@ fn stand(
             ),
             None => ("attenzione", "il registro non è ancora firmato".to_owned()),
         },
-        charts,
-        months: sums.into_iter().map(|(mese, sum)| month_row(mese, &sum)).collect(),
-        codes: codes.into_iter().map(|(codice, sum)| code_row(codice, sum, nomenclatore)).collect(),
+        andamento: Andamento::new(place, &monthly, from, nomenclatore),
     })
 }
 
@@ -302,72 +226,6 @@ fn keys(served: &Served) -> (&'static str, String) {
         (Some(read), Some(_)) => ("attenzione", format!("non aggiornabili: si usano quelle del {read}")),
         (None, _) => ("errore", "nessuna: ogni chiamata riceve 503".to_owned()),
     }
-}
-
-/// The sums of each month from `from` on, those without anything too.
-fn by_month(monthly: &[Monthly], from: i32) -> Vec<(i32, Monthly)> {
-    (0..MONTHS)
-        .map(|place| {
-            let mese = riepilogo::after(from, place);
-            let mut sum = Monthly { mese, codice: String::new(), iniziate: 0, in_corso: 0, importo: 0 };
-            for one in monthly.iter().filter(|one| one.mese == mese) {
-                sum.iniziate += one.iniziate;
-                sum.in_corso += one.in_corso;
-                sum.importo += one.importo;
-            }
-            (mese, sum)
-        })
-        .collect()
-}
-
-fn month_row(mese: i32, sum: &Monthly) -> [String; 4] {
-    [text::month(mese), text::count(sum.iniziate), text::count(sum.in_corso), text::euro(sum.importo)]
-}
-
-/// Code, benefits begun and amount, the dearest first.
-fn by_code(monthly: &[Monthly]) -> Vec<(&str, (i64, i64))> {
-    let mut sums: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
-    for one in monthly {
-        let (iniziate, importo) = sums.entry(&one.codice).or_default();
-        *iniziate += one.iniziate;
-        *importo += one.importo;
-    }
-    let mut sums: Vec<_> = sums.into_iter().filter(|(_, sum)| *sum != (0, 0)).collect();
-    sums.sort_by_key(|(_, (_, importo))| std::cmp::Reverse(*importo));
-    sums.truncate(MOST_CODES);
-    sums
-}
-
-fn code_row(codice: &str, (iniziate, importo): (i64, i64), nomenclatore: &Nomenclatore) -> [String; 4] {
-    let name = nomenclatore.get(codice).and_then(|voce| voce.denominazione.clone()).unwrap_or_default();
-    [codice.to_owned(), name, text::count(iniziate), text::euro(importo)]
-}
-
-/// The charts of the e-service at a place of the page.
-fn charts(place: usize, months: &[(i32, Monthly)], codes: &[(&str, (i64, i64))]) -> Vec<Chart> {
-    let chart = |what: &str, title: &'static str, bars: Vec<(String, i64, String)>| {
-        let description =
-            "Una barra per riga, con la sua cifra; le stesse cifre sono nelle tabelle che seguono.";
-        Chart::new(format!("grafico-{what}-{place}"), title, description.to_owned(), bars)
-    };
-    let by_month = |value: fn(&Monthly) -> i64, written: fn(i64) -> String| {
-        let bar = |(mese, sum): &(i32, Monthly)| (text::short_month(*mese), value(sum), written(value(sum)));
-        months.iter().map(bar).collect()
-    };
-    let by_code = |value: fn((i64, i64)) -> i64, written: fn(i64) -> String| {
-        let bar = |(codice, sum): &(&str, _)| ((*codice).to_owned(), value(*sum), written(value(*sum)));
-        codes.iter().map(bar).collect()
-    };
-    vec![
-        chart("mesi-importi", "Importi per mese", by_month(|sum| sum.importo, text::euro)),
-        chart("mesi-numero", "Prestazioni in corso, per mese", by_month(|sum| sum.in_corso, text::count)),
-        chart("codici-importi", "Importi per codice", by_code(|(_, importo)| importo, text::euro)),
-        chart(
-            "codici-numero",
-            "Prestazioni iniziate, per codice",
-            by_code(|(iniziate, _)| iniziate, text::count),
-        ),
-    ]
 }
 
 /// What concerns the whole service: certificate and daily count.
