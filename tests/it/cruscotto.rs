@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use regex::Regex;
 use serde_json::json;
 use waas_comuni::clock::Clock;
-use waas_comuni::config::Ente;
+use waas_comuni::config::{Config, Ente};
 use waas_comuni::siuss::record::Record;
 use waas_comuni::staff::{Role, Scope};
 
@@ -36,6 +36,16 @@ fn row(page: &str, name: &str) -> Vec<String> {
     let cell = Regex::new("<td class=\"number\">([^<]*)</td>").unwrap();
     let (row, _) = rest.split_once("</tr>").unwrap();
     cell.captures_iter(row).map(|cell| cell[1].to_owned()).collect()
+}
+
+/// Forty-four e-services more.
+fn forty_five(config: &mut Config) {
+    let keys = config.eservice[0].jwks_url.clone().unwrap();
+    let keys = PathBuf::from(keys.strip_prefix("file:").unwrap());
+    for number in 1..45 {
+        let (name, path) = (format!("ente-{number}"), format!("/waas/{number}/v1"));
+        config.eservice.push(eservice(&name, &path, keys.parent().unwrap()));
+    }
 }
 
 fn page(visitor: &Visitor<'_>) -> String {
@@ -151,14 +161,7 @@ on_both_databases! {
     }
 
     fn many_eservices_are_shown_a_part_at_a_time(database) {
-        let app = App::start_with(database, |config| {
-            let keys = config.eservice[0].jwks_url.clone().unwrap();
-            let keys = PathBuf::from(keys.strip_prefix("file:").unwrap());
-            for number in 1..45 {
-                let (name, path) = (format!("ente-{number}"), format!("/waas/{number}/v1"));
-                config.eservice.push(eservice(&name, &path, keys.parent().unwrap()));
-            }
-        });
+        let app = App::start_with(database, forty_five);
         let link = Regex::new("href=\"([^\"]*)\">E-service (precedenti|successivi)").unwrap();
         let card = Regex::new("<h2 id=\"eservice-\\d+\">([^ ]*) ").unwrap();
         let walk = |visitor: &Visitor<'_>, way: &str, from: &str| {
@@ -192,12 +195,7 @@ on_both_databases! {
 
     fn services_and_logs_are_shown_a_part_at_a_time_too(database) {
         let app = App::start_with(database, |config| {
-            let keys = config.eservice[0].jwks_url.clone().unwrap();
-            let keys = PathBuf::from(keys.strip_prefix("file:").unwrap());
-            for number in 1..45 {
-                let (name, path) = (format!("ente-{number}"), format!("/waas/{number}/v1"));
-                config.eservice.push(eservice(&name, &path, keys.parent().unwrap()));
-            }
+            forty_five(config);
             let ente = config.eservice[1].ente[0].clone();
             config.eservice[1].ente = (0..300)
                 .map(|number| Ente {
@@ -241,16 +239,9 @@ on_both_databases! {
 
     fn what_is_late_elsewhere_is_told_on_every_part(database) {
         let app = App::start_with(database, |config| {
-            let keys = config.eservice[0].jwks_url.clone().unwrap();
-            let keys = PathBuf::from(keys.strip_prefix("file:").unwrap());
-            for number in 1..45 {
-                let (name, path) = (format!("ente-{number}"), format!("/waas/{number}/v1"));
-                let mut added = eservice(&name, &path, keys.parent().unwrap());
-                if number == 42 {
-                    added.jwks_url = Some(format!("file:{}/nowhere", keys.parent().unwrap().display()));
-                }
-                config.eservice.push(added);
-            }
+            forty_five(config);
+            let keys = config.eservice[42].jwks_url.as_deref().unwrap();
+            config.eservice[42].jwks_url = Some(keys.replace("jwks.json", "nowhere"));
         });
         let id = |name: &str| app.store.find_eservice(name).unwrap().unwrap();
         // What began in 2020 is late wherever it waits: in the first part, in the second, in the third.

@@ -5,8 +5,9 @@ use actix_web::http::StatusCode;
 use actix_web::http::header;
 use askama::Template;
 
-use super::testi::{self, MEMBERS, badge, member, what, who};
-use super::{CHIAMATE, Log, label, logs, sees_all};
+use super::chiamate::Riga;
+use super::testi::{MEMBERS, member};
+use super::{CHIAMATE, Log, logs, sees_all};
 use crate::call_log::action::Kind;
 use crate::call_log::disclosed::{Flow, disclosed, is_whole};
 use crate::call_log::seal::proof::ProofError;
@@ -15,7 +16,6 @@ use crate::call_log::search::{Found, entry};
 use crate::console::frame::{Frame, Message};
 use crate::console::pages::Answer;
 use crate::console::refusal::Refusal;
-use crate::console::text;
 use crate::console::visit::{self, Visit};
 
 /// Leaves of a log that are read for one proof: what takes a moment. Between two checkpoints there are an hour's; a log that
@@ -26,13 +26,8 @@ const MOST_LEAVES: u64 = 500_000;
 #[template(path = "registro/chiamata.html")]
 struct Chiamata {
     frame: Frame,
-    path: String,
-    instant: String,
-    registro: String,
-    who: String,
-    what: String,
-    outcome: String,
-    badge: &'static str,
+    /// What the list of calls says of it.
+    riga: Riga,
     members: Vec<Membro>,
     /// How many outcomes it took, by their code.
     esiti: Vec<(String, String)>,
@@ -76,7 +71,6 @@ async fn find(visit: &Visit) -> Result<(Found, Vec<Flow>, Log), Refusal> {
 pub(super) async fn show(visit: Visit) -> Answer {
     let (found, flows, log) = find(&visit).await?;
     let entry = found.json()?;
-    let eservice = member(&entry, "eservice");
     let agrees = (log.enti.is_none() && !flows.is_empty()).then(|| is_whole(&found, &flows));
     let members = MEMBERS.iter().map(|(name, label, explanation)| Membro {
         label,
@@ -89,13 +83,7 @@ pub(super) async fn show(visit: Visit) -> Answer {
             .frame(&format!("Voce {}", found.index()))
             .below("Cruscotto", "/")
             .below("Registro delle chiamate", CHIAMATE),
-        path: visit.path.clone(),
-        instant: text::instant(found.instant_ms()),
-        registro: label((!eservice.is_empty()).then_some(eservice.as_str())).to_owned(),
-        who: who(&entry),
-        what: what(&entry),
-        outcome: testi::outcome(&member(&entry, "outcome")).into_owned(),
-        badge: badge(&entry),
+        riga: Riga::of(&found)?,
         members: members.filter(|membro| !membro.value.is_empty()).collect(),
         esiti,
         flows,
