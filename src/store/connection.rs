@@ -13,6 +13,7 @@ use diesel::{Connection as _, ConnectionError, PgConnection, QueryResult, Sqlite
 use secrecy::{ExposeSecret, SecretString};
 
 use super::StoreError;
+use super::place::Silences;
 
 /// A connection to either database. Statements that both understand are run on it directly; where diesel has no
 /// common form (batches, `on_conflict`), on what is inside, through [`each_backend`](super::each_backend).
@@ -208,6 +209,8 @@ pub(super) struct Pooled {
     used: Instant,
     /// How many connections of the pool had broken when it was last in use.
     broken: u64,
+    /// How often the pool's server had fallen silent when it was opened.
+    silences: u64,
 }
 
 impl Deref for Pooled {
@@ -228,7 +231,8 @@ impl DerefMut for Pooled {
 ///
 /// The pool asks the server whether a connection is good before it hands it out, but not of one that was in use a moment
 /// ago: the question is a round trip. What breaks one connection (a restart, a network) breaks others: once one is
-/// found broken, all are asked again.
+/// found broken, all are asked again. What makes one silent for ever does so to others, which are not even asked: each
+/// would keep its asker waiting, and there are more of them than may be written off.
 pub(super) struct Manager {
     target: Target,
     access: Access,
@@ -237,6 +241,7 @@ pub(super) struct Manager {
     copied_at: i64,
     /// How many connections were found broken.
     broken: AtomicU64,
+    silences: Silences,
 }
 
 impl ManageConnection for Manager {
@@ -244,10 +249,16 @@ impl ManageConnection for Manager {
     type Error = PoolError;
 
     fn connect(&self) -> Result<Pooled, Self::Error> {
-        Ok(Pooled { inner: self.open()?, used: Instant::now(), broken: self.broken.load(Ordering::Relaxed) })
+        let silences = self.silences.load(Ordering::SeqCst);
+        let broken = self.broken.load(Ordering::Relaxed);
+        Ok(Pooled { inner: self.open()?, used: Instant::now(), broken, silences })
     }
 
     fn is_valid(&self, connection: &mut Pooled) -> Result<(), Self::Error> {
+        if connection.silences != self.silences.load(Ordering::SeqCst) {
+            let reason = "the server fell silent since this connection was opened";
+            return Err(PoolError::ConnectionError(ConnectionError::BadConnection(reason.to_owned())));
+        }
         if connection.used.elapsed() < TRUSTED && connection.broken == self.broken.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -270,7 +281,19 @@ impl ManageConnection for Manager {
 
 impl Manager {
     pub(super) fn new(target: Target, access: Access, timeout: Duration) -> Self {
-        Self { target, access, timeout, copied_at: COPIED_AT, broken: AtomicU64::new(0) }
+        Self {
+            target,
+            access,
+            timeout,
+            copied_at: COPIED_AT,
+            broken: AtomicU64::new(0),
+            silences: Silences::default(),
+        }
+    }
+
+    /// Where its connections hear that the server fell silent.
+    pub(super) fn silences(&self) -> Silences {
+        Silences::clone(&self.silences)
     }
 
     /// The same, whose commits copy SQLite's write-ahead log back when it has so many pages.

@@ -35,7 +35,7 @@ use tokio::time::{timeout, timeout_at};
 use crate::config;
 use connection::{Access, Manager, Target};
 use copier::Copier;
-use place::Place;
+use place::{Place, Silences, Spare};
 use replica::Replica;
 
 pub use connection::AnyConnection;
@@ -60,7 +60,7 @@ pub struct Store {
     /// How much work may be written off at once: work whose server has fallen silent for ever, although the network
     /// says that it is there. Its connection stays open beside those that replace it. None on SQLite, whose waits end
     /// by themselves.
-    spare: Arc<Semaphore>,
+    spare: Spare,
     /// Whether each wait is bounded where it is made: on SQLite by its time-out for locks. Over a network, nothing in
     /// libpq bounds the wait for a server that is silent.
     waits_end_by_themselves: bool,
@@ -111,7 +111,7 @@ impl Store {
                 writer: writer.pool(1),
                 read_slots: slots(settings.connections.max(1)),
                 write_slots: slots(1),
-                spare: slots(0),
+                spare: Spare::new(slots(0), Silences::default()),
                 waits_end_by_themselves: true,
                 timeout: wait,
                 replica: None,
@@ -121,6 +121,7 @@ impl Store {
         }
         // One connection is left to the call log's appender, on which every answer waits.
         let connections = settings.connections.max(2);
+        let spare = Spare::new(slots(connections), writer.silences());
         let pool = writer.pool(connections.saturating_mul(2));
         let in_use = slots(connections - 1);
         Ok(Self {
@@ -128,7 +129,7 @@ impl Store {
             writer: pool,
             read_slots: Arc::clone(&in_use),
             write_slots: in_use,
-            spare: slots(connections),
+            spare,
             waits_end_by_themselves: false,
             timeout: wait,
             replica: Replica::open(settings, wait)?,
@@ -331,7 +332,7 @@ impl Store {
     async fn blocking<T: Send + 'static>(
         &self,
         slots: &Arc<Semaphore>,
-        spare: &Arc<Semaphore>,
+        spare: &Spare,
         longest: Duration,
         work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {

@@ -20,6 +20,7 @@ use diesel::sql_types::{Bool, Text};
 use tokio::sync::Semaphore;
 
 use super::connection::{Access, AnyConnection, Manager, Target};
+use super::place::Spare;
 use super::{Store, StoreError, get, slots, unavailable};
 use crate::config;
 
@@ -32,7 +33,7 @@ const KNOWN_FOR: Duration = Duration::from_secs(60);
 pub(super) struct Replica {
     pool: Pool<Manager>,
     slots: Arc<Semaphore>,
-    spare: Arc<Semaphore>,
+    spare: Spare,
     state: Mutex<State>,
     fallbacks: AtomicU64,
 }
@@ -86,10 +87,11 @@ impl Replica {
         }
         let connections = settings.connections.max(1);
         let manager = Manager::new(target, Access::Read, timeout);
+        let spare = Spare::new(slots(connections), manager.silences());
         Ok(Some(Arc::new(Self {
             pool: manager.pool(connections.saturating_mul(2)),
             slots: slots(connections),
-            spare: slots(connections),
+            spare,
             state: Mutex::default(),
             fallbacks: AtomicU64::new(0),
         })))

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
+use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
@@ -9,7 +10,9 @@ use diesel::{Connection, PgConnection};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use waas_comuni::clock::Clock;
+use waas_comuni::config::Database;
 use waas_comuni::registry::Registry;
+use waas_comuni::store::Store;
 use waas_comuni::vendor::keys;
 
 use crate::json::borsa;
@@ -147,6 +150,28 @@ fn connections_that_stay_silent_for_ever_are_replaced() {
     proxy.set(Mode::Cut);
     proxy.set(Mode::Forward);
     everything_works(&app);
+}
+
+#[test]
+fn what_lay_idle_when_the_server_fell_silent_is_not_asked_again() {
+    let database = TestDatabase::new(Backend::Postgres);
+    let proxy = Proxy::before(&database.url);
+    let url = proxy.url(&database.url).into();
+    let store =
+        Store::open(&Database { url, timeout_seconds: TIMEOUT, connections: 3, ..Database::default() })
+            .unwrap();
+    // Six connections are the most that there may be: more than may be written off.
+    let together = Barrier::new(6);
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| store.read(|_| Ok(together.wait().is_leader())).unwrap());
+        }
+    });
+    let answers = || store.read_bounded(|connection| Ok(connection.batch_execute("SELECT 1")?)).is_ok();
+    assert!(answers());
+    proxy.lose_connections();
+    assert!(!answers());
+    assert!(answers(), "one silence is enough");
 }
 
 #[test]
