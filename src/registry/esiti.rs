@@ -1,6 +1,7 @@
 //! What INPS says of the flows: each outcome is kept once, however often it comes, and the last to arrive is in
 //! force.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
@@ -111,6 +112,10 @@ pub struct EsitiStored {
     pub unknown_flows: usize,
 }
 
+/// Characters of a flow's name that have a column of their own, eight times those that a name may have: an index of
+/// PostgreSQL takes no more than 2,700 bytes. Of a longer one, which is no flow's, all is kept beside.
+const LONGEST_NAME: usize = 512;
+
 /// One lock per e-service, apart from all others: "esit" in the upper half of the key.
 const LOCK: i64 = 0x6573_6974_0000_0000;
 
@@ -127,7 +132,7 @@ pub(super) fn record(
     let mut result = EsitiStored::default();
     let mut refused = BTreeSet::new();
     for esito in esiti {
-        let name = storable(&esito.id_flusso);
+        let (name, altro) = kept(esito);
         let flow: Option<(i64, i64)> = flusso::table
             .filter(flusso::eservice_id.eq(eservice.get()))
             .filter(flusso::id_flusso.eq(&name))
@@ -152,7 +157,7 @@ pub(super) fn record(
             esito::codice_esito.eq(esito.codice.as_str()),
             esito::descrizione.eq(esito.descrizione.as_deref().map(storable)),
             esito::id_acquisizione_siuss.eq(esito.id_acquisizione_siuss.as_deref().map(storable)),
-            esito::altro.eq((!esito.altro.is_empty()).then(|| json!(esito.altro).to_string())),
+            esito::altro.eq((!altro.is_empty()).then(|| json!(altro).to_string())),
             esito::digest.eq(digest(esito).to_vec()),
             esito::received_ms.eq(received_ms),
             esito::request_id.eq(request_id),
@@ -186,6 +191,16 @@ pub(super) fn lock(connection: &mut AnyConnection, eservice: EserviceId) -> Resu
             .execute(inner)?;
     }
     Ok(())
+}
+
+/// The name under which an outcome is kept, and what is kept beside it.
+fn kept(esito: &Esito) -> (String, Cow<'_, Map<String, Value>>) {
+    let mut altro = Cow::Borrowed(&esito.altro);
+    if let Some((end, _)) = esito.id_flusso.char_indices().nth(LONGEST_NAME) {
+        altro.to_mut().insert("id_flusso".to_owned(), json!(esito.id_flusso));
+        return (storable(esito.id_flusso.get(..end).unwrap_or_default()), altro);
+    }
+    (storable(&esito.id_flusso), altro)
 }
 
 /// What makes two outcomes the same: everything that they say, whatever the order of what else they carry.

@@ -229,6 +229,9 @@ on_both_databases! {
             "descrizione_esito": "nul \u{0} nul", "altro": { "in": ["fondo", "\u{0}"] },
         }] });
         assert_eq!(app.post_esiti(&odd.to_string()).status, 204, "all that the contract admits is taken");
+        let endless: String = (1_u64..5000).map(|number| number.wrapping_mul(6_364_136_223_846_793_005).to_string()).collect();
+        let stray = json!({ "elenco_esiti": [esito(id, "OK"), esito(&json!(endless), "OK")] });
+        assert_eq!(app.post_esiti(&stray.to_string()).status, 204, "a stray name stops no other outcome");
     }
 
     fn a_pull_is_in_the_log_before_it_is_answered(database) {
