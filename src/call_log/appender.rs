@@ -261,7 +261,10 @@ impl Writer {
                         entries.append(&mut rest);
                     }
                     tracing::error!(%error, entries = entries.len(), "the call log cannot be written");
-                    let reason = error.to_string();
+                    let reason = match error {
+                        StoreError::Unavailable(reason) => reason,
+                        other => other.to_string(),
+                    };
                     for mut pending in entries {
                         let told = pending.waiter.take().is_some_and(|waiter| {
                             waiter.send(Err(StoreError::Unavailable(reason.clone()))).is_ok()

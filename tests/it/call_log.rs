@@ -240,7 +240,8 @@ on_both_databases! {
             appender.note(entry(None, "note")).await.unwrap();
             let began = std::time::Instant::now();
             let refused = appender.append(entry(None, "answer"), None).await;
-            assert!(refused.unwrap_err().is_unavailable());
+            let said = refused.unwrap_err().to_string();
+            assert_eq!(said.matches("the database cannot be used at present").count(), 1, "{said}");
             assert!(began.elapsed() < Duration::from_secs(5));
             release.send(()).unwrap();
             holder.await.unwrap().unwrap();
