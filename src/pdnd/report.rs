@@ -137,7 +137,8 @@ fn compare(record: &Record, count: Option<&Count>) -> File {
 
 fn remedy(record: &Record, file: File, now: Timestamp) -> Option<String> {
     let day = record.day;
-    let submit = format!("`waas-comuni tracing submit --date {day}`");
+    let command = |option| format!("`waas-comuni tracing submit --date {day}{option}`");
+    let submit = command("");
     Some(match record.state {
         None => match (ready(day), deadline(day)) {
             (Some(ready), Some(deadline)) if ready <= now => {
@@ -160,7 +161,8 @@ fn remedy(record: &Record, file: File, now: Timestamp) -> Option<String> {
                 .to_owned()
         }
         Some(State::Completed | State::Warning) if file == File::Differs => {
-            format!("the calls are counted otherwise by now: {submit} --replace sends the count of this moment")
+            let replace = command(" --replace");
+            format!("the calls are counted otherwise by now: {replace} sends the count of this moment")
         }
         Some(State::Completed | State::Warning) => return None,
     })

@@ -227,13 +227,11 @@ impl Service {
         most: usize,
     ) -> Result<Vec<T>, PdndError> {
         let mut all = Vec::new();
-        while all.len() < most {
+        for _ in 0..most.div_ceil(PAGE) {
             let url = format!("{url}?offset={}&limit={PAGE}{query}", all.len());
             let answer = self.ask(&url, None)?;
-            match answer.status {
-                200 => {}
-                404 => return Err(PdndError::NotFound),
-                status => return Err(PdndError::Refused { status, detail: answer.detail() }),
+            if answer.status != 200 {
+                return Err(PdndError::Refused { status: answer.status, detail: answer.detail() });
             }
             let page: Page<T> = answer.json()?;
             let more = !page.results.is_empty();

@@ -102,7 +102,8 @@ on_both_databases! {
         scene.one_more_call();
         let differs = scene.status();
         assert_eq!(differs["file"], "differs");
-        assert!(differs["remedy"].as_str().unwrap().contains("--replace"), "{differs}");
+        let command = format!("`waas-comuni tracing submit --date {} --replace`", scene.date);
+        assert!(differs["remedy"].as_str().unwrap().contains(&command), "{differs}");
         let done = scene.submit(&["--json"]);
         assert_eq!((done.code, result(&done).as_str()), (1, "differs"));
         let done = scene.submit(&["--replace"]);
@@ -203,6 +204,7 @@ fn what_does_not_pass_is_told() {
         (vec![answer(401, "", ""), answer(401, "", "")], "does not accept the M2M voucher"),
         // Credentials are for one address.
         (vec![answer(302, "Location: http://127.0.0.1:9/\r\n", "")], "refused: 302"),
+        (vec![answer(404, "", "<html>")], "refused: 404"),
         (vec![answer(403, "", "{\"detail\": \"no agreement\\n\"}")], "refused: 403: no agreement "),
         (vec![answer(200, "", "<html>")], "cannot be understood"),
         (
@@ -306,6 +308,17 @@ fn long_lists_are_read_to_their_end() {
     let days: Vec<Value> = serde_json::from_str(&done.stdout).unwrap();
     assert_eq!(days.len(), 130);
     assert_eq!(days[129]["date"], "2025-05-10");
+}
+
+#[test]
+fn a_list_without_an_end_is_given_up() {
+    let (_database, scene) = scene();
+    let day = json!({ "tracingId": Uuid::new_v4(), "date": scene.date, "state": "PENDING" });
+    let page = Fault::Answer(200, "", json!({ "results": [day], "totalCount": 1_000_000 }).to_string());
+    scene.pdnd.state().on_get.extend(vec![page; 1000]);
+    let done = scene.submit(&["--json"]);
+    assert_eq!((done.code, result(&done).as_str()), (0, "pending"), "{done:?}");
+    assert_eq!(scene.pdnd.state().on_get.len(), 800);
 }
 
 #[test]
