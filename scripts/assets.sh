@@ -18,8 +18,8 @@ fetch() {
     rm -rf "$npm" target/npm
     mkdir -p "$npm"
     cp assets/package.json assets/package-lock.json "$npm"
-    # No package may run code of its own here.
-    npm ci --prefix "$npm" --ignore-scripts --no-audit --no-fund --loglevel=error || return 1
+    # No package may run code of its own here. npm wants a path without links: target may be one.
+    npm ci --prefix "$(realpath "$npm")" --ignore-scripts --no-audit --no-fund --loglevel=error || return 1
     local dist=$npm/node_modules/bootstrap-italia
     rm -rf assets/vendor
     mkdir -p assets/vendor
