@@ -61,6 +61,23 @@ document.addEventListener("DOMContentLoaded", () => {
     }
   });
 
+  // Whoever has sent nothing for long is told before the session ends, and stays signed in by a press.
+  const warning = document.getElementById("scadenza");
+  if (warning) {
+    const wait = () => window.setTimeout(() => { warning.hidden = false; }, Number(warning.dataset.dopo));
+    warning.querySelector("button").addEventListener("click", async (event) => {
+      const answer = await fetch("/utenza/password", { redirect: "manual" }).catch(() => null);
+      if (answer && answer.ok) {
+        warning.hidden = true;
+        wait();
+      } else {
+        warning.querySelector("p").textContent = warning.dataset.chiuso;
+        event.target.remove();
+      }
+    });
+    wait();
+  }
+
   // What a form computes is shown while one types.
   const computing = document.querySelector("form[data-calcolo]");
   const computed = document.getElementById("calcolo");

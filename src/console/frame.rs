@@ -6,6 +6,7 @@ use super::pages::{self, MenuItem};
 use super::visit::Visitor;
 use super::{Console, assets};
 use crate::staff::Account;
+use crate::staff::session::IDLE_MS;
 
 /// The frame of a page: templates extend `layout.html`, which takes it from their field `frame`.
 pub(super) struct Frame {
@@ -20,10 +21,17 @@ pub(super) struct Frame {
     pub(super) token: String,
     /// What was just done, if a form led here.
     pub(super) done: Option<&'static str>,
+    /// After how many milliseconds whoever is signed in is told that the session ends soon.
+    pub(super) warned_after_ms: Option<i64>,
 }
+
+/// How long before the end of an idle session its user is told, in milliseconds: `layout.html` says five minutes.
+const WARNED_BEFORE_MS: i64 = 5 * 60 * 1000;
 
 impl Frame {
     pub(super) fn new(console: &Console, visitor: &Visitor, path: &str, title: &str) -> Self {
+        // An identity proxy lets its people in again by itself.
+        let ends = visitor.account.is_some() && console.config.back_office.identity_header.is_none();
         Self {
             title: title.to_owned(),
             ente: console.ente().to_owned(),
@@ -33,6 +41,7 @@ impl Frame {
             trail: Vec::new(),
             token: visitor.id.form_token(),
             done: None,
+            warned_after_ms: ends.then_some(IDLE_MS - WARNED_BEFORE_MS),
         }
     }
 

@@ -2,12 +2,12 @@
 //! are kept under `target/screenshots`.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use diesel::connection::SimpleConnection;
 use serde_json::json;
 use waas_comuni::clock::Clock;
-use waas_comuni::staff::Role;
+use waas_comuni::staff::{Role, session};
 
 use crate::caricamenti::mixed;
 use crate::cruscotto::JANUARY;
@@ -188,6 +188,41 @@ fn the_menu_of_a_phone_opens_with_a_button_and_without_scripts_stands_open() {
     browser.open(&app.page("/"));
     assert!(browser.text().contains("Amministrazione"));
     browser.picture("menu-senza-script");
+}
+
+#[test]
+fn whoever_is_about_to_be_signed_out_is_told_and_may_stay() {
+    let database = TestDatabase::new(Backend::Sqlite);
+    let millis = Arc::new(AtomicI64::new(JANUARY));
+    let app = App::start_at(&database, Clock::Manual(Arc::clone(&millis)), |_| {});
+    app.account("anna", &[Role::Operatore]);
+    let browser = Browser::start();
+    browser.hurry();
+    browser.open(&app.page("/"));
+    browser.send(&[("nome", "anna"), ("password", PASSWORD)]);
+    let warning = "#scadenza:not([hidden])";
+    assert!(browser.find(warning).text().contains("Fra cinque minuti"));
+    browser.inspect("scadenza");
+    // Nearly half an hour, a press, and nearly half an hour more.
+    for _ in 0..2 {
+        millis.fetch_add(session::IDLE_MS - 1, Ordering::SeqCst);
+        browser.find(&format!("{warning} button")).click();
+        browser.until_gone(warning);
+        browser.find(warning);
+    }
+    browser.open(&app.page("/prestazioni/nuova"));
+    browser.find("#CodiceFiscale").write("CNTLCU15E09H501T");
+    millis.fetch_add(session::IDLE_MS, Ordering::SeqCst);
+    browser.find(&format!("{warning} button")).click();
+    browser.until_says(warning, "chiede prima di accedere");
+    // What was typed is still there, and goes on after the sign-in.
+    browser.find("button[value='5']").click();
+    browser.send(&[("nome", "anna"), ("password", PASSWORD)]);
+    browser.inspect("ripresa");
+    browser.find("form[action='/prestazioni/nuova'] button").click();
+    assert_eq!(browser.find("h1").text(), "Presa in carico (passo 5 di 5)");
+    browser.find("button[value='0']").click();
+    browser.find("#CodiceFiscale[value='CNTLCU15E09H501T']");
 }
 
 #[test]

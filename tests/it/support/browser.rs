@@ -105,6 +105,13 @@ impl Browser {
         self.devtools("Emulation.setScriptExecutionDisabled", &json!({ "value": !enabled }));
     }
 
+    /// Lets what scripts of the pages to come put off for minutes happen after milliseconds.
+    pub(crate) fn hurry(&self) {
+        let source = "const later = window.setTimeout;
+            window.setTimeout = (work, ms, ...more) => later(work, ms < 60000 ? ms : ms / 10000, ...more);";
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": source }));
+    }
+
     pub(crate) fn url(&self) -> String {
         self.call("GET", "/url", &Value::Null).as_str().unwrap().to_owned()
     }
