@@ -113,7 +113,7 @@ pub(super) struct Old {
 
 impl Old {
     pub(super) fn key(&self) -> Key<'_> {
-        Key { identity: self.identity, person: &self.person }
+        Key { identity: self.identity, person: &self.person, record: None }
     }
 }
 

@@ -18,7 +18,7 @@ impl Forecast {
     pub(super) fn add(&mut self, plan: Plan<'_>) {
         /// Stands for the timestamp of a flow that has none.
         const SENT: Flow = Flow::Sent(0);
-        let changed = plan.benefits.into_iter().filter(|(_, benefit)| benefit.changed);
+        let changed = plan.benefits.into_iter().filter(|(_, benefit)| benefit.changed || benefit.relinked);
         self.0.extend(changed.map(|(identity, benefit)| {
             let live = benefit.live.iter().map(|_| SENT).collect();
             let left = Benefit {
@@ -31,6 +31,9 @@ impl Forecast {
                 refusal: benefit.refusal,
                 record: None,
                 changed: false,
+                is_rest: benefit.is_rest,
+                relinked: false,
+                next: None,
             };
             (identity, left)
         }));

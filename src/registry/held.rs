@@ -27,6 +27,7 @@ struct Row {
     stato: i16,
     flusso_ts: i64,
     eliminato_ms: Option<i64>,
+    seguito: i16,
 }
 
 /// One lookup by the unique key for each identity, in one round trip and one statement that is prepared once. `= ANY`
@@ -47,7 +48,7 @@ impl QueryFragment<Pg> for Lookups<'_> {
         out.push_bind_param::<Array<Binary>, _>(&self.identities)?;
         out.push_sql(
             ") AS key (person, hash) CROSS JOIN LATERAL (\
-             SELECT identity_hash, id, content_hash, stato, flusso_ts, eliminato_ms FROM prestazione \
+             SELECT identity_hash, id, content_hash, stato, flusso_ts, eliminato_ms, seguito FROM prestazione \
              WHERE eservice_id = ",
         );
         out.push_bind_param::<BigInt, _>(&self.eservice)?;
@@ -64,7 +65,7 @@ impl QueryId for Lookups<'_> {
 }
 
 impl Query for Lookups<'_> {
-    type SqlType = (Binary, BigInt, Binary, SmallInt, BigInt, Nullable<BigInt>);
+    type SqlType = (Binary, BigInt, Binary, SmallInt, BigInt, Nullable<BigInt>, SmallInt);
 }
 
 impl RunQueryDsl<PgConnection> for Lookups<'_> {}
@@ -76,12 +77,59 @@ pub(super) struct Key<'a> {
     pub(super) identity: Fingerprint,
     /// Whose it is, which what identifies it says too.
     pub(super) person: &'a str,
+    /// The record that speaks of it, if one does.
+    pub(super) record: Option<&'a Described>,
 }
 
 impl<'a> From<&'a Described> for Key<'a> {
     fn from(record: &'a Described) -> Self {
-        Self { identity: record.key(), person: record.person() }
+        Self { identity: record.key(), person: record.person(), record: Some(record) }
     }
+}
+
+/// Adds to `held`, the benefits with `keys`, what a source said of later years in a row that it has shortened since, and
+/// of which no record speaks: `find` gives the benefits with other keys.
+pub(super) fn rests<'a>(
+    keys: &[Key<'_>],
+    held: &mut HashMap<Fingerprint, Benefit<'a>>,
+    mut find: impl FnMut(&[Key<'_>]) -> Result<HashMap<Fingerprint, Benefit<'a>>, StoreError>,
+) -> Result<(), StoreError> {
+    let changes = |record: &Described| {
+        held.get(&record.key()).is_some_and(|benefit| benefit.content != record.digest())
+    };
+    // The last benefit that was found of each, and the record that began it.
+    let mut ends: Vec<(Fingerprint, &Described)> = keys
+        .iter()
+        .filter_map(|key| key.record)
+        .filter(|record| changes(record))
+        .map(|record| (record.key(), record))
+        .collect();
+    let spoken_of = |identity: &Fingerprint| keys.iter().any(|key| key.identity == *identity);
+    for years in 1.. {
+        let nexts: Vec<(Fingerprint, Key<'_>)> = ends
+            .drain(..)
+            .filter_map(|(before, record)| {
+                let identity = Fingerprint::of(&record.identity_after(years)?);
+                Some((before, Key { identity, person: record.person(), record: Some(record) }))
+            })
+            .collect();
+        if nexts.is_empty() {
+            break;
+        }
+        let wanted: Vec<Key<'_>> = nexts.iter().map(|(_, next)| *next).collect();
+        let mut found = find(&wanted)?;
+        found.retain(|identity, benefit| benefit.is_rest && !spoken_of(identity));
+        for (before, next) in nexts {
+            if found.contains_key(&next.identity)
+                && let Some(before) = held.get_mut(&before)
+            {
+                before.next = Some(next.identity);
+                ends.extend(next.record.map(|record| (next.identity, record)));
+            }
+        }
+        held.extend(found);
+    }
+    Ok(())
 }
 
 /// The benefits with these keys that the registry holds.
@@ -115,6 +163,7 @@ pub(super) fn held<'a>(
                         prestazione::stato,
                         prestazione::flusso_ts,
                         prestazione::eliminato_ms,
+                        prestazione::seguito,
                     ))
                     .get_result::<Row>(inner)
                     .optional()?;
@@ -137,6 +186,9 @@ pub(super) fn held<'a>(
                 refusal: None,
                 record: None,
                 changed: false,
+                is_rest: row.seguito != 0,
+                next: None,
+                relinked: false,
             };
             if refused.contains(&row.id) {
                 let told = told(connection, eservice, row.id)?;

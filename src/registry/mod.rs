@@ -96,8 +96,8 @@ pub enum Verdict {
     Unsettled(Box<Notice>),
     /// Something else stood in its place: another content, or, of a benefit that is sent again, what INPS made of it.
     Changed {
-        /// The flows that cancel what INPS holds of it; none for a SINBA, which cannot be cancelled, and none when INPS
-        /// refused all of it.
+        /// The flows that cancel what INPS holds of it, and of what its row said of later years and no longer does; none
+        /// for a SINBA, which cannot be cancelled, and none when INPS refused all of it.
         cancellations: Vec<String>,
         /// The flow that inserts what is right.
         insertion: String,

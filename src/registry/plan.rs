@@ -43,6 +43,12 @@ pub(super) struct Benefit<'a> {
     pub(super) record: Option<&'a Record>,
     /// Whether the plan changes it.
     pub(super) changed: bool,
+    /// Whether it is what its source said of a later year in the row of an earlier one.
+    pub(super) is_rest: bool,
+    /// Whether the plan changes that, whatever else it changes.
+    pub(super) relinked: bool,
+    /// What its source said of the next year in the same row, and no longer does.
+    pub(super) next: Option<Fingerprint>,
 }
 
 /// INPS's refusal of a flow.
@@ -111,24 +117,70 @@ impl<'a> Plan<'a> {
 
     /// Whether it changes nothing.
     pub(super) fn is_empty(&self) -> bool {
-        self.benefits.values().all(|benefit| !benefit.changed)
+        self.benefits.values().all(|benefit| !benefit.changed && !benefit.relinked)
     }
 
     /// Adds what `records` change, one after the other: of the parts of one source record all, or, where one of them is
-    /// refused, none.
+    /// refused, none. What the same row said of later years, and no longer does, is withdrawn.
     pub(super) fn add(&mut self, records: &'a [Described]) -> Vec<(Fingerprint, Outcome)> {
         let mut outcomes = Vec::with_capacity(records.len());
         for parts in records.chunk_by(|_, next| next.continues()) {
-            let refusal = parts.iter().find_map(|part| self.refusal(part));
+            let Some(last) = parts.last() else { continue };
+            let ended = self.ended(last);
+            let refusal = parts.iter().find_map(|part| self.refusal(part)).or_else(|| {
+                ended.iter().find_map(|identity| self.no_withdrawal(*identity, TipoFlusso::PsPsaSina))
+            });
+            if let Some(notice) = refusal {
+                let refused = |part: &Described| (part.key(), Outcome::Refused(Box::new(notice.clone())));
+                outcomes.extend(parts.iter().map(refused));
+                continue;
+            }
             for part in parts {
-                let outcome = match &refusal {
-                    Some(notice) => Outcome::Refused(Box::new(notice.clone())),
-                    None => self.take(part),
-                };
-                outcomes.push((part.key(), outcome));
+                outcomes.push((part.key(), self.take(part)));
+                self.link(part);
+            }
+            if let Some((_, outcome)) = outcomes.last_mut() {
+                self.end(ended, outcome);
             }
         }
         outcomes
+    }
+
+    /// What the row of `last` said of later years, now that it ends with `last`.
+    fn ended(&self, last: &Described) -> Vec<Fingerprint> {
+        let next = |identity: &Fingerprint| self.benefits.get(identity)?.next;
+        match last.operazione() {
+            TipoOperazione::Cancellazione => Vec::new(),
+            TipoOperazione::Inserimento => std::iter::successors(next(&last.key()), next).collect(),
+        }
+    }
+
+    /// Withdraws the benefits that have `ended`, as part of the `outcome` of the record that ended them, which changes.
+    fn end(&mut self, ended: Vec<Fingerprint>, outcome: &mut Outcome) {
+        for identity in ended {
+            let Outcome::Withdrawn { cancellations: gone } = self.withdraw(identity, TipoFlusso::PsPsaSina)
+            else {
+                continue;
+            };
+            match outcome {
+                Outcome::Changed { cancellations, .. } => cancellations.extend(gone),
+                Outcome::New(insertion) => {
+                    *outcome = Outcome::Changed { cancellations: gone, insertion: *insertion };
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Notes whether `record` is what its source says of a later year in the row of an earlier one.
+    fn link(&mut self, record: &Described) {
+        if let Some(held) = self.benefits.get_mut(&record.key())
+            && record.operazione() == TipoOperazione::Inserimento
+            && held.is_rest != record.continues()
+        {
+            held.is_rest = record.continues();
+            held.relinked = true;
+        }
     }
 
     /// Whether the registry has the benefit of `record`, in what state, and whether as `record` describes it.
@@ -236,7 +288,9 @@ impl<'a> Plan<'a> {
                 return outcomes;
             }
         }
-        outcomes.extend(self.add(records));
+        for record in records {
+            outcomes.push((record.key(), self.take(record)));
+        }
         outcomes
     }
 
@@ -267,6 +321,9 @@ impl<'a> Plan<'a> {
             refusal: None,
             record: None,
             changed: true,
+            is_rest: false,
+            relinked: false,
+            next: None,
         });
         benefit.content = record.digest();
         benefit.stato = Stato::Active;

@@ -10,7 +10,7 @@ use super::documents::{self, Packed};
 use super::forecast::Forecast;
 use super::held::{self, Key};
 use super::meanwhile::meanwhile;
-use super::plan::{Content, Flow, Outcome, Plan, PlannedFlow, Stato};
+use super::plan::{Benefit, Content, Flow, Outcome, Plan, PlannedFlow, Stato};
 use super::preview::Foreseen;
 use super::riepilogo::{self, Part};
 use super::rows::{ACTIVE, FlussoRow, PrestazioneRow, WITHDRAWN, insert_all};
@@ -30,9 +30,9 @@ pub(super) fn publish<'a>(
     keys: &[Key<'_>],
     decide: impl FnOnce(&mut Plan<'a>) -> Vec<(Fingerprint, Outcome)>,
 ) -> Result<Vec<Published>, StoreError> {
-    let Feed { eservice, erogatore, clock, refused, following } = *feed;
+    let Feed { eservice, erogatore, clock, following, .. } = *feed;
     let sequence = sequencer::lock(connection, eservice)?;
-    let mut plan = Plan::new(held::held(connection, eservice, erogatore, keys, refused)?);
+    let mut plan = Plan::new(known(connection, feed, keys, &Forecast::default())?);
     let outcomes = decide(&mut plan);
     if plan.is_empty() {
         return published(outcomes, &plan, &[], &HashMap::new());
@@ -77,9 +77,7 @@ pub(super) fn foresee<'a>(
     earlier: &mut Forecast,
     decide: impl FnOnce(&mut Plan<'a>) -> Vec<(Fingerprint, Outcome)>,
 ) -> Result<Vec<Published>, StoreError> {
-    let mut held = held::held(connection, feed.eservice, feed.erogatore, keys, feed.refused)?;
-    held.extend(keys.iter().filter_map(|key| earlier.get(key.identity)));
-    let mut plan = Plan::new(held);
+    let mut plan = Plan::new(known(connection, feed, keys, earlier)?);
     let outcomes = decide(&mut plan);
     let names: Vec<String> = (0..plan.flows.len()).map(|place| place.to_string()).collect();
     let foreseen = published(outcomes, &plan, &names, &HashMap::new())?;
@@ -97,8 +95,8 @@ pub(super) fn draft<'a>(
 ) -> Result<(Vec<Published>, Vec<Foreseen>), StoreError> {
     /// No row has it.
     const NO_ENTE: i64 = 0;
-    let Feed { eservice, erogatore, refused, .. } = *feed;
-    let mut plan = Plan::new(held::held(connection, eservice, erogatore, keys, refused)?);
+    let Feed { eservice, erogatore, .. } = *feed;
+    let mut plan = Plan::new(known(connection, feed, keys, &Forecast::default())?);
     let outcomes = decide(&mut plan);
     let names: Vec<String> = (1..=plan.flows.len()).map(|place| place.to_string()).collect();
     let sent = documents::sent(connection, eservice, &plan.flows)?;
@@ -109,6 +107,23 @@ pub(super) fn draft<'a>(
     });
     let flows = flows.collect();
     Ok((published(outcomes, &plan, &names, &HashMap::new())?, flows))
+}
+
+/// The benefits with these keys and the rests of rows that were shortened, as what `earlier` foresees leaves them.
+fn known<'a>(
+    connection: &mut AnyConnection,
+    feed: &Feed<'_>,
+    keys: &[Key<'_>],
+    earlier: &Forecast,
+) -> Result<HashMap<Fingerprint, Benefit<'a>>, StoreError> {
+    let mut find = |keys: &[Key<'_>]| {
+        let mut held = held::held(connection, feed.eservice, feed.erogatore, keys, feed.refused)?;
+        held.extend(keys.iter().filter_map(|key| earlier.get(key.identity)));
+        Ok(held)
+    };
+    let mut held = find(keys)?;
+    held::rests(keys, &mut held, find)?;
+    Ok(held)
 }
 
 fn published(
@@ -255,7 +270,16 @@ fn write_benefits(
     now_ms: i64,
 ) -> Result<(), StoreError> {
     let mut benefits = Vec::new();
-    for (identity, benefit) in plan.benefits.iter().filter(|(_, benefit)| benefit.changed) {
+    for (identity, benefit) in &plan.benefits {
+        let seguito = i16::from(benefit.is_rest);
+        if let (Some(id), true, false) = (benefit.id, benefit.relinked, benefit.changed) {
+            diesel::update(prestazione::table.find((eservice.get(), id)))
+                .set(prestazione::seguito.eq(seguito))
+                .execute(connection)?;
+        }
+        if !benefit.changed {
+            continue;
+        }
         let flusso_ts = benefit.in_force.timestamp(timestamps).ok_or_else(inconsistent)?;
         let stato = match benefit.stato {
             Stato::Active => ACTIVE,
@@ -269,6 +293,7 @@ fn write_benefits(
                     prestazione::flusso_ts.eq(flusso_ts),
                     prestazione::updated_ms.eq(now_ms),
                     prestazione::eliminato_ms.eq(None::<i64>),
+                    prestazione::seguito.eq(seguito),
                 ))
                 .execute(connection)?;
         } else {
@@ -291,6 +316,7 @@ fn write_benefits(
                 primo_mese: part.primo_mese,
                 mesi: part.mesi,
                 importo: part.importo,
+                seguito,
             });
         }
     }

@@ -145,6 +145,7 @@ rows! {
         primo_mese: Option<i32>,
         mesi: Option<i16>,
         importo: Option<i64>,
+        seguito: i16,
     }
 
     /// How many of a transaction's flows INPS should have by a day.

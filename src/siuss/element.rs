@@ -295,8 +295,8 @@ impl<'a> Sequence<'a> {
     }
 }
 
-/// The values of elements that hold a text and nothing else; `field` is what people call the list. `None` when one of them
-/// is wrong.
+/// The values of elements that hold a text and nothing else; `field` is what people call the list. `None` when one of
+/// them is wrong.
 pub(super) fn texts<T: Value>(
     elements: &[Element],
     field: &'static str,

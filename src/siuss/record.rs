@@ -4,10 +4,12 @@
 //! A value of these types obeys the schema; the rules beyond it are in [`super::rules`]. How a record becomes XML and
 //! back is in [`super::xml`].
 
+use jiff::civil::Date;
+
 use super::codes::{CaratterePrestazione, ComposizioneFamiglia, InvCiv};
 use super::element::{Attributes, Element, Sequence, empty_list, texts};
 use super::notice::Notice;
-use super::values::{CodiceFiscale, Text, Value};
+use super::values::{CodiceFiscale, Data, Text, Value};
 
 pub(super) use super::attributes::Group;
 pub use super::attributes::{
@@ -201,22 +203,20 @@ impl Record {
     #[must_use]
     pub fn identity(&self) -> String {
         match self {
-            Self::PsPsaSina(record) => {
-                let prestazione = &record.prestazione;
-                let day = match prestazione.carattere {
-                    Some(CaratterePrestazione::Occasionale) => prestazione.data_erogazione,
-                    _ => prestazione.data_inizio,
-                };
-                format!(
-                    "PS\n{}\n{}\n{}\n{}",
-                    record.codice_fiscale,
-                    prestazione.codice.as_str(),
-                    prestazione.protocollo_domanda.as_str(),
-                    day.map(|day| day.text()).unwrap_or_default()
-                )
-            }
+            Self::PsPsaSina(record) => record.identity(record.first_day()),
             Self::Sinba(record) => format!("SINBA\n{}", record.dati.id_beneficiario.as_str()),
         }
+    }
+
+    /// The identity that the benefit would have `years` after its own, had it gone on: of one that ends before its year
+    /// does, for what ends with the year may be that year's record of a longer one.
+    #[must_use]
+    pub fn identity_after(&self, years: i16) -> Option<String> {
+        let Self::PsPsaSina(record) = self else { return None };
+        let (first, last) = (record.first_day()?.day(), record.prestazione.data_fine?.day());
+        let year = first.year().checked_add(years)?;
+        let goes_on = last == Date::new(first.year(), 12, 31).ok()?;
+        (!goes_on).then_some(record.identity(Some(Date::new(year, 1, 1).ok()?.into())))
     }
 
     /// Everything that it says, in one canonical form, but for the operation.
@@ -227,6 +227,25 @@ impl Record {
 }
 
 impl PsPsaSina {
+    /// The first day, or the day of payment.
+    fn first_day(&self) -> Option<Data> {
+        match self.prestazione.carattere {
+            Some(CaratterePrestazione::Occasionale) => self.prestazione.data_erogazione,
+            _ => self.prestazione.data_inizio,
+        }
+    }
+
+    /// The identity of the same benefit from `day` on.
+    fn identity(&self, day: Option<Data>) -> String {
+        format!(
+            "PS\n{}\n{}\n{}\n{}",
+            self.codice_fiscale,
+            self.prestazione.codice.as_str(),
+            self.prestazione.protocollo_domanda.as_str(),
+            day.map(|day| day.text()).unwrap_or_default()
+        )
+    }
+
     fn read(element: &Element, notices: &mut Vec<Notice>) -> Option<Self> {
         let dati = DatiBeneficiario::read(element, notices);
         let mut children = Sequence::new(element, notices);

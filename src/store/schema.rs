@@ -38,6 +38,7 @@ diesel::table! {
         primo_mese -> Nullable<Integer>,
         mesi -> Nullable<SmallInt>,
         importo -> Nullable<BigInt>,
+        seguito -> SmallInt,
     }
 }
 

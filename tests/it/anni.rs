@@ -57,6 +57,42 @@ on_both_databases! {
     }
 }
 
+on_both_databases! {
+    fn a_row_that_ends_earlier_than_it_did_withdraws_the_years_that_it_no_longer_covers(database) {
+        let place = Place::new(database);
+        let import = |rows: &[String], told: &str| {
+            place.file("a.csv", rows.concat().replace(&format!("{HEADER}\n"), "").replacen("", &format!("{HEADER}\n"), 1));
+            for options in [["--dry-run"].as_slice(), &[]] {
+                let done = place.run(&[&["import", "a.csv", "--ente", "H501"], options].concat());
+                assert!(done.code == 0 && done.stdout.contains(told), "{done:?}");
+            }
+        };
+        let row = |fine: &str, mesi: &str| mensa("I", "2020-09-01", fine, mesi, "84.20");
+        let year = |year: &str, importo: &str| mensa("I", &format!("{year}-01-01"), &format!("{year}-12-31"), "12", importo);
+        import(&[row("2022-05-31", "21")], ": 3. Prestazioni nuove: 3,");
+        import(&[row("2022-05-31", "21")], ": 0. Prestazioni nuove: 0, modificate: 0, invariate: 3,");
+        import(&[row("2020-12-31", "4")], ": 0. Prestazioni nuove: 0, modificate: 0, invariate: 1,");
+        assert_eq!(feed(database).len(), 3, "the record of one year says nothing of the next");
+        import(&[row("2021-06-30", "10")], ": 3. Prestazioni nuove: 0, modificate: 1, invariate: 1,");
+        import(&[row("2020-11-30", "3")], ": 3. Prestazioni nuove: 0, modificate: 1, invariate: 0,");
+        import(&[row("2020-11-30", "3")], ": 0. Prestazioni nuove: 0, modificate: 0, invariate: 1,");
+        let told = [
+            "I 2020-09-01", "I 2021-01-01", "I 2022-01-01", "C 2021-01-01", "I 2021-01-01", "C 2022-01-01",
+            "C 2020-09-01", "I 2020-09-01", "C 2021-01-01",
+        ];
+        assert_eq!(feed(database), told);
+
+        // A year of which the source speaks in a row of its own is not the rest of another row.
+        import(&[row("2022-05-31", "21")], ": 4. Prestazioni nuove: 2, modificate: 1, invariate: 0,");
+        import(&[year("2021", "84.20")], ": 0. Prestazioni nuove: 0, modificate: 0, invariate: 1,");
+        import(&[row("2020-11-30", "3")], ": 2. Prestazioni nuove: 0, modificate: 1, invariate: 0,");
+        assert_eq!(feed(database).last().unwrap(), "I 2020-09-01", "2021 stands, and what follows it");
+        import(&[row("2021-12-31", "16")], ": 2. Prestazioni nuove: 0, modificate: 1, invariate: 1,");
+        import(&[year("2021", "90.00"), row("2020-11-30", "3")], ": 4. Prestazioni nuove: 0, modificate: 2, invariate: 0,");
+        assert_eq!(feed(database).last().unwrap(), "I 2020-09-01");
+    }
+}
+
 /// What a benefit makes in all, once it is divided, is what INPS will take it to be.
 #[test]
 fn months_that_the_parts_do_not_make_are_told() {

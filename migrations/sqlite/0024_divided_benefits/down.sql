@@ -1,0 +1,1 @@
+ALTER TABLE prestazione DROP COLUMN seguito;
