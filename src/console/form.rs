@@ -99,28 +99,35 @@ impl Form {
 
     /// The period in the fields `da` and `a`, both days within it.
     pub(super) fn period(&self, errors: &mut Errors) -> (Option<Timestamp>, Option<Timestamp>) {
-        let mut day = |name: &'static str| {
-            let written = self.text(name);
-            if written.is_empty() {
-                return None;
-            }
-            let day = text::read_day(written);
-            if day.is_none() {
-                errors.add(name, text::NO_DAY);
-            }
-            day
-        };
-        let (from, until) = (day("da").and_then(Day::start), day("a").and_then(Day::end));
-        if from.zip(until).is_some_and(|(from, until)| until <= from) {
-            errors.add("a", "L'ultimo giorno viene prima del primo: scambiarli.");
-        }
-        (from, until)
+        period([("da", self.text("da")), ("a", self.text("a"))], errors)
     }
 
     /// The field as it was typed, to be kept out of sight.
     pub(super) fn secret(&self, name: &str) -> SecretString {
         self.0.iter().find(|(one, _)| one == name).map(|(_, value)| value.clone()).unwrap_or_default().into()
     }
+}
+
+/// The period from the one day to the other, both within it, as they were written in fields of these names.
+pub(super) fn period(
+    [(first, from), (last, until)]: [(&'static str, &str); 2],
+    errors: &mut Errors,
+) -> (Option<Timestamp>, Option<Timestamp>) {
+    let mut day = |name: &'static str, written: &str| {
+        if written.is_empty() {
+            return None;
+        }
+        let day = text::read_day(written);
+        if day.is_none() {
+            errors.add(name, text::NO_DAY);
+        }
+        day
+    };
+    let (from, until) = (day(first, from).and_then(Day::start), day(last, until).and_then(Day::end));
+    if from.zip(until).is_some_and(|(from, until)| until <= from) {
+        errors.add(last, "L'ultimo giorno viene prima del primo: scambiarli.");
+    }
+    (from, until)
 }
 
 /// Adds what comes to `body`, within the bounds of a form.

@@ -109,6 +109,8 @@ on_both_databases! {
         assert_eq!(search(&anna, "stato=rifiutate"), [second]);
         assert_eq!(search(&anna, "al=01%2F01%2F2020"), [""; 0]);
         assert_eq!(search(&anna, "dal=01%2F01%2F2020&persona=ABC-1").len(), 1);
+        let turned = anna.get("/prestazioni?dal=2026-11-24&al=2026-11-20");
+        assert!(turned.status == 422 && turned.body.contains("prima del primo: scambiarli"), "{turned:?}");
         let wrong = anna.get("/prestazioni?dal=31%2F02%2F2026");
         assert!(wrong.status == 422 && wrong.body.contains("href=\"#dal\""), "{wrong:?}");
         assert!(actions(&app).iter().all(|action| action == "benefits_listed anna"), "{:?}", actions(&app));

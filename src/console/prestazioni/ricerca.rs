@@ -2,13 +2,14 @@
 //! come back to it.
 
 use askama::Template;
+use jiff::Timestamp;
 use url::form_urlencoded;
 
 use super::{PRESTAZIONI, address, served};
 use crate::call_log::action::Kind;
 use crate::call_log::progress;
 use crate::console::Served;
-use crate::console::form::{Errors, Form};
+use crate::console::form::{Errors, Form, period};
 use crate::console::frame::Frame;
 use crate::console::pages::Answer;
 use crate::console::refusal::Refusal;
@@ -140,27 +141,16 @@ impl Asked {
         // A fiscal code is kept in capitals; a child's code as it was given.
         let person =
             CodiceFiscale::read(&self.person).map_or(self.person.clone(), |code| code.as_str().to_owned());
-        let mut search = Search {
+        let (from, until) = period([("dal", &self.from), ("al", &self.until)], errors);
+        Search {
             person: some(person),
             label: some(self.protocol.clone()),
             codice: some(self.codice.to_ascii_uppercase()),
             wanted: STATES.iter().find(|(name, ..)| *name == self.state).map(|(.., wanted)| *wanted),
+            from_ms: from.map(Timestamp::as_millisecond),
+            until_ms: until.map(Timestamp::as_millisecond),
             ..Search::default()
-        };
-        for (field, written, bound) in
-            [("dal", &self.from, &mut search.from_ms), ("al", &self.until, &mut search.until_ms)]
-        {
-            if written.is_empty() {
-                continue;
-            }
-            let instant =
-                text::read_day(written).and_then(|day| if field == "dal" { day.start() } else { day.end() });
-            match instant {
-                Some(instant) => *bound = Some(instant.as_millisecond()),
-                None => errors.add(field, text::NO_DAY),
-            }
         }
-        search
     }
 }
 
