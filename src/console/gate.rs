@@ -155,7 +155,11 @@ async fn pass(
         same_site(console, request)?;
         (form, upload) = Form::read(request, payload, page.takes_file).await?;
         if !visitor.id.is_form_token(form.text("gettone")) {
-            return Err(Refusal::Forged);
+            // Somebody has signed in again beside a form: it goes on where the browser itself vouches for our own page.
+            let vouched = request.headers().get("sec-fetch-site").is_some_and(|site| site == "same-origin");
+            let ripresa = Ripresa::of(page, request.path(), &form).filter(|_| vouched);
+            let page = ripresa.ok_or(Refusal::Forged)?.page(console, visitor);
+            return visit::show_with(StatusCode::FORBIDDEN, &page);
         }
     }
     let visit = Visit {

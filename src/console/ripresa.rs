@@ -1,5 +1,5 @@
 //! A form that was sent when its session was over: the page that asks to sign in again carries it along, and the one that
-//! comes then sends it where it was going. Nothing of it is kept here.
+//! comes then sends it where it was going; at once where somebody has signed in already. Nothing of it is kept here.
 
 use actix_web::http::Method;
 use askama::Template;

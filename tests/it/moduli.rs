@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use regex::Regex;
+use url::form_urlencoded;
 use waas_comuni::clock::Clock;
 use waas_comuni::staff::Role::{Amministratore, Operatore};
 use waas_comuni::staff::session;
@@ -52,6 +53,20 @@ on_both_databases! {
         let flows = feed(&app);
         assert_eq!(flows.len(), 2);
         assert_eq!(attribute(&flows[0], "Cognome"), "D'Amico &amp; &quot;&lt;Figli&gt;&quot;");
+        // Somebody who has signed in beside the form goes on at once, where the browser vouches for the page.
+        let (amounts, old) = (press(&anna, NUOVA, &summary, &[("ProtocolloDomanda", "2020/78")], "4"), anna.token.borrow().clone());
+        anna.sign_in("anna", PASSWORD);
+        let again = |site: &[(&str, &str)]| {
+            let mut body = form_urlencoded::Serializer::new(String::new());
+            body.extend_pairs(carried(&amounts)).append_pair("gettone", &old).append_pair("vai", "6");
+            let form = ("Content-Type", "application/x-www-form-urlencoded");
+            anna.send("POST", NUOVA, &[&[form], site].concat(), body.finish().as_bytes())
+        };
+        let forged = again(&[]);
+        assert!(forged.status == 403 && forged.body.contains("Modulo scaduto"), "{forged:?}");
+        let stale = again(&[("Sec-Fetch-Site", "same-origin")]);
+        assert!(stale.status == 403 && stale.body.contains("Riprendere da dove eravate"), "{stale:?}");
+        assert!(send(&anna, NUOVA, &stale, &[]).body.contains("2020/78"));
         // Whoever is there may still do no more than their roles allow.
         app.account("bruno", &[Amministratore]);
         millis.fetch_add(session::IDLE_MS, Ordering::SeqCst);
