@@ -261,7 +261,11 @@ impl PsPsaSina {
         let prestazione = children.take("PrestazioniSociali", 1, 1, notices).first();
         children.end(notices);
         let (prestazione, sina) = prestazione.map(|element| {
-            let dati = DatiPrestazione::read(element, notices);
+            let mut dati = DatiPrestazione::read(element, notices);
+            if let Some(dati) = &mut dati {
+                // The schema admits an empty number, which is none: it would be sent without its year and its date.
+                dati.numero_protocollo_dsu.take_if(|number| number.as_str().trim().is_empty());
+            }
             let mut children = Sequence::new(element, notices);
             let sina =
                 children.take("SINA", 0, 1, notices).first().map(|element| Sina::read(element, notices));

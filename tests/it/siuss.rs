@@ -67,6 +67,19 @@ fn the_operation_is_no_part_of_the_content_and_the_amount_is() {
     assert_eq!(record.identity(), dearer.identity());
 }
 
+/// All three parts of a DSU go together: a number that says nothing is not sent alone.
+#[test]
+fn an_empty_dsu_number_is_none() {
+    let (before, after) = MENSA.split_once("NumeroProtocolloDSU=").unwrap();
+    let (_, after) = after.split_once("CodicePrestazione=").unwrap();
+    let before = before.replace("PresenzaProvaMezzi=\"1\"", "PresenzaProvaMezzi=\"4\"");
+    let with = |dsu: &str| read(format!("{before}{dsu}CodicePrestazione={after}").as_bytes()).unwrap();
+    for empty in ["NumeroProtocolloDSU=\"\" ", "NumeroProtocolloDSU=\"  \" "] {
+        assert_eq!(with(empty), with(""));
+        assert_eq!(Rulebook::shipped().check(&with(empty).record), []);
+    }
+}
+
 /// A change to the school-meals flow, and the codes of the notices that it must raise.
 #[test]
 fn each_rule_sees_its_breach_and_no_other() {

@@ -241,7 +241,6 @@ pub(crate) fn other_months_of_parts(stated: &str, first: Date, last: Date, count
 
 fn check_dsu(prestazione: &DatiPrestazione, notices: &mut Vec<Notice>) {
     let number = prestazione.numero_protocollo_dsu.as_ref().map(|text| text.as_str().trim());
-    let number = number.filter(|text| !text.is_empty());
     let parts = [
         ("NumeroProtocolloDSU", number.is_some()),
         ("AnnoProtocolloDSU", prestazione.anno_protocollo_dsu.is_some()),
