@@ -183,6 +183,8 @@ fn what_is_wrong_is_said_in_the_form_that_the_page_asks_for() {
         let list = answer.body.split_once("data-errori").unwrap().1.split_once("</div>").unwrap().0;
         list.replace("&#39;", "'")
     };
+    let code = errors("1", &[("CodicePrestazione", "A4.10")]);
+    assert!(code.contains("non si trasmette. Correggere il codice.") && !code.contains("riga"), "{code}");
     let days = errors("3", &[("DataInizioPrestazione", "31/02/2020")]);
     assert!(days.contains("nella forma GG/MM/AAAA.") && !days.contains("AAAA-MM-GG"), "{days}");
     let order = errors("3", &[("DataFinePrestazione", "01/08/2020")]);

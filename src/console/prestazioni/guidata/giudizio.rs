@@ -54,7 +54,7 @@ pub(super) fn said(notice: &Notice, modulo: &Modulo) -> String {
             replace_word(&text, campo.id, &format!("«{}»", label(campo.id)))
         })
     };
-    // The rules speak of files; here a day and an amount have the form that the page itself asks for.
+    // The rules speak of files; here is one benefit, whose days and amounts have the form that the page itself asks for.
     let remedy = match &notice.remedy {
         asked if *asked == format!("Scrivere {}.", Data::expected()) => {
             "Scrivere una data esistente, nella forma GG/MM/AAAA."
@@ -64,7 +64,9 @@ pub(super) fn said(notice: &Notice, modulo: &Modulo) -> String {
         }
         other => other,
     };
-    italian(&format!("{} {}", names(&notice.message), names(remedy)))
+    let remedy =
+        remedy.replace("Togliere la riga, o correggere", "Correggere").replace("una riga", "una prestazione");
+    italian(&format!("{} {}", names(&notice.message), names(&remedy)))
 }
 
 /// `text` with the days and amounts of a flow as people write them.
