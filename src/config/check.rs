@@ -3,7 +3,8 @@
 //! Findings about the configuration and the files of keys and secrets that it names. What only a running deployment can
 //! tell (is the database there, are the keys fresh) is not judged here.
 
-mod database;
+mod checkpoints;
+pub(crate) mod database;
 mod enti;
 mod listeners;
 mod tracing;
@@ -63,7 +64,7 @@ pub fn check(config: &Config) -> Vec<Finding> {
     database::check(config, &mut findings);
     listeners::check(config, &mut findings);
     check_files(config, &mut findings);
-    check_checkpoints(config, &mut findings);
+    checkpoints::check(config, &mut findings);
     if config.call_log.retention_days < 30 {
         findings.push(Finding::risky(
             "call_log.retention_days",
@@ -111,48 +112,6 @@ pub fn check(config: &Config) -> Vec<Finding> {
     enti::check_together(config, &mut findings);
     tracing::check(config, &mut findings);
     findings
-}
-
-fn check_checkpoints(config: &Config, findings: &mut Vec<Finding>) {
-    let log = &config.call_log;
-    if log.checkpoint_key.is_none() {
-        findings.push(Finding::risky(
-            "call_log.checkpoint_key",
-            "without a key the call log cannot be signed: whoever owns the database could write it again",
-            "make one with `waas-comuni calls keygen`, and name its file here",
-        ));
-    } else if log.checkpoint_file.is_none() {
-        findings.push(Finding::risky(
-            "call_log.checkpoint_file",
-            "checkpoints are kept in the database alone, whose owner could cut the log and them",
-            "name a file outside the database, best on a machine of somebody else",
-        ));
-    }
-    if !(1..=60).contains(&log.checkpoint_minutes) {
-        findings.push(Finding::wrong(
-            "call_log.checkpoint_minutes",
-            format!("{} minutes are not between 1 and 60", log.checkpoint_minutes),
-            "leave it out for a checkpoint every hour",
-        ));
-    }
-    if log.witness_url.as_ref().is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://"))
-    {
-        findings.push(Finding::wrong(
-            "call_log.witness_url",
-            "checkpoints are not sent there",
-            "use an https: address",
-        ));
-    }
-    if log.origin.as_ref().is_some_and(|origin| {
-        origin.is_empty()
-            || origin.contains(|char: char| char.is_whitespace() || char.is_control() || char == '+')
-    }) {
-        findings.push(Finding::wrong(
-            "call_log.origin",
-            "the name of a log is not empty, and has neither spaces nor '+'",
-            "write for example waas.comune.example.it",
-        ));
-    }
 }
 
 fn check_retention(config: &Config, findings: &mut Vec<Finding>) {

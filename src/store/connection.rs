@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::StoreError;
 use super::place::Silences;
+use crate::config::check::database::is_readable;
 
 /// A connection to either database. Statements that both understand are run on it directly; where diesel has no
 /// common form (batches, `on_conflict`), on what is inside, through [`each_backend`](super::each_backend).
@@ -154,6 +155,9 @@ impl Target {
             return Ok(Self::Sqlite(PathBuf::from(path)));
         }
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            if !is_readable(url) {
+                return Err(StoreError::UnreadableUrl);
+            }
             return Ok(Self::Postgres(with_parameters(url, timeout).into()));
         }
         Err(StoreError::Url)

@@ -20,6 +20,12 @@ pub enum StoreError {
     /// `database.url` names no database that this program knows.
     #[error("database.url must begin with sqlite:// or postgres://")]
     Url,
+    /// The parts of a server's address cannot be told apart. It is not repeated: it may hold a password.
+    #[error(
+        "the user, password, host and port of the database's address cannot be told apart: in a name or password write \
+         %40 for @, %3A for :, %2F for /, %3F for ?, %25 for %"
+    )]
+    UnreadableUrl,
     /// SQLite cannot make sense of its file: trying again would not help.
     #[error(
         "the database file is damaged, or is no database at all: bring back a backup (docs/backup.md): {0}"
@@ -55,6 +61,12 @@ pub enum StoreError {
     /// Undoing migrations would lose data, which nobody has accepted; nothing was done.
     #[error("this would be lost for ever: {}", .0.iter().map(Loss::to_string).collect::<Vec<_>>().join(", "))]
     Loss(Vec<Loss>),
+    /// Tables are to be changed, which are another role's.
+    #[error(
+        "the database lacks the migrations {}, which the role of this program may not run: let the owner of the tables say \
+         `waas-comuni db migrate`", .0.join(", ")
+    )]
+    NotOwner(Vec<String>),
     /// A migration failed; nothing of it was kept.
     #[error("migration failed: {0}")]
     Migration(String),
@@ -71,14 +83,16 @@ impl StoreError {
     }
 
     /// The state of a database that says this of itself.
-    fn of_a_state(said: String) -> Self {
+    fn of_a_state(said: &str) -> Self {
         /// What SQLite says of a file that is damaged, or was never its own.
         const DAMAGED: [&str; 3] =
             ["database disk image is malformed", "malformed database schema", "file is not a database"];
+        // libpq says some things in several lines.
+        let said_once = said.split_whitespace().collect::<Vec<_>>().join(" ");
         if DAMAGED.iter().any(|words| said.contains(words)) {
-            Self::Damaged(said)
+            Self::Damaged(said_once)
         } else {
-            Self::Unavailable(said)
+            Self::Unavailable(said_once)
         }
     }
 }
@@ -101,7 +115,7 @@ impl From<Error> for StoreError {
             ) => Self::Query(error),
             Error::DatabaseError(_, _)
             | Error::BrokenTransactionManager
-            | Error::RollbackErrorOnCommit { .. } => Self::of_a_state(error.to_string()),
+            | Error::RollbackErrorOnCommit { .. } => Self::of_a_state(&error.to_string()),
             _ => Self::Query(error),
         }
     }
@@ -115,6 +129,6 @@ impl From<PayloadError> for StoreError {
 
 impl From<diesel::r2d2::PoolError> for StoreError {
     fn from(error: diesel::r2d2::PoolError) -> Self {
-        Self::of_a_state(error.to_string())
+        Self::of_a_state(&error.to_string())
     }
 }

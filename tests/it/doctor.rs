@@ -7,7 +7,9 @@ use std::sync::atomic::AtomicI64;
 use jiff::SignedDuration;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::Value;
+use tempfile::TempDir;
 use waas_comuni::clock::Clock;
+use waas_comuni::config::check::check;
 use waas_comuni::config::{Config, Tls};
 use waas_comuni::doctor::{Finding, Severity, examine};
 
@@ -223,4 +225,22 @@ fn keys_that_cannot_be_refreshed_are_told_with_their_age() {
     let (severity, meaning) = judged(3);
     assert!(severity == Severity::Warning && meaning.contains("fetched 3 hours ago"), "{meaning}");
     assert_eq!(judged(25).0, Severity::Error);
+}
+
+#[test]
+fn a_file_of_checkpoints_that_cannot_be_written_is_found() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("checkpoints.txt");
+    let found = |file: &Path| {
+        let mut config = Config::default();
+        config.call_log.checkpoint_file = Some(file.to_owned());
+        check(&config).into_iter().filter(|finding| finding.key == "call_log.checkpoint_file").count()
+    };
+    assert_eq!(found(&file), 0, "it can be made");
+    assert_eq!(found(Path::new("checkpoints.txt")), 0, "here");
+    assert!(!file.exists() && !Path::new("checkpoints.txt").exists(), "nothing is made to find out");
+    std::fs::write(&file, "").unwrap();
+    assert_eq!(found(&file), 0);
+    assert_eq!(found(&file.join("in a file")), 1);
+    assert_eq!(found(&folder.path().join("nowhere/checkpoints.txt")), 1);
 }

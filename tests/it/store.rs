@@ -9,6 +9,7 @@ use diesel::connection::SimpleConnection;
 use diesel::deserialize::QueryableByName;
 use diesel::prelude::*;
 use diesel::sql_types::{Integer, Text};
+use waas_comuni::config::check::{Severity, check};
 use waas_comuni::store::jwks::{self, CachedJwks};
 use waas_comuni::store::{AnyConnection, Moved, SchemaState, Store, StoreError};
 
@@ -213,6 +214,38 @@ fn an_unknown_kind_of_url_is_refused_without_repeating_it() {
         let error = Store::open(&settings).unwrap_err();
         assert!(matches!(error, StoreError::Url));
         assert!(!error.to_string().contains("secret"));
+    }
+}
+
+#[test]
+fn an_address_whose_parts_cannot_be_told_apart_is_not_repeated() {
+    for (user, is_readable) in [
+        ("waas:sec%40ret", true),
+        ("waas:sec%ret", false),
+        ("waas:secret%4", false),
+        ("waas:sec@ret", false),
+        ("waas:sec/ret", false),
+        ("waas:sec?ret", false),
+    ] {
+        let url = format!("postgres://{user}@127.0.0.1:1,[::1]:1/waas?connect_timeout=2");
+        let mut config = waas_comuni::config::Config::default();
+        config.database.url = url.clone().into();
+        config.database.timeout_seconds = 1;
+        config.database.replica_url = Some(url.into());
+        let found = |key: &str| {
+            check(&config).iter().any(|finding| finding.key == key && finding.severity == Severity::Wrong)
+        };
+        assert_eq!(
+            (found("database.url"), found("database.replica_url")),
+            (!is_readable, !is_readable),
+            "{user}"
+        );
+        config.database.replica_url = None;
+        let error =
+            Store::open(&config.database).and_then(|store| store.find_eservice("x").map(drop)).unwrap_err();
+        assert_eq!(error.is_unavailable(), is_readable, "{user}: {error}");
+        assert!(!error.to_string().contains("sec") && !error.to_string().contains("ret"), "{error}");
+        assert!(!error.to_string().contains('\n'), "{error}");
     }
 }
 

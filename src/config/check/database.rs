@@ -1,4 +1,7 @@
 //! What is wrong with or risky about the addresses of the database and of its replica.
+//!
+//! Whoever cannot read an address may repeat a part of it when it says so, and that part may be of a password: an address
+//! in which one would be mistaken for something else goes no further than here.
 
 use secrecy::ExposeSecret;
 
@@ -14,6 +17,8 @@ pub(super) fn check(config: &Config, findings: &mut Vec<Finding>) {
             "it is the address of neither a SQLite file nor a PostgreSQL server",
             "write sqlite://PATH, or postgres://USER:PASSWORD@HOST:PORT/NAME",
         ));
+    } else if !is_file && !is_readable(url) {
+        findings.push(unreadable("database.url"));
     }
     let (key, Some(replica)) = ("database.replica_url", &config.database.replica_url) else { return };
     let replica = replica.expose_secret();
@@ -23,6 +28,8 @@ pub(super) fn check(config: &Config, findings: &mut Vec<Finding>) {
             "it is not the address of a PostgreSQL server",
             "write postgres://USER:PASSWORD@HOST:PORT/NAME, or leave it out",
         ));
+    } else if !is_readable(replica) {
+        findings.push(unreadable(key));
     } else if is_file {
         findings.push(Finding::wrong(
             key,
@@ -40,4 +47,30 @@ pub(super) fn check(config: &Config, findings: &mut Vec<Finding>) {
 
 fn is_server(url: &str) -> bool {
     url.starts_with("postgres://") || url.starts_with("postgresql://")
+}
+
+fn unreadable(key: &str) -> Finding {
+    Finding::wrong(
+        key,
+        "its user, password, host and port cannot be told apart",
+        "in a name or password write %40 for @, %3A for :, %2F for /, %3F for ?, %25 for %",
+    )
+}
+
+/// Whether the parts of a server's address can be told apart.
+pub(crate) fn is_readable(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
+    let hosts = authority.split_once('@').map_or(authority, |(_, hosts)| hosts);
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let has_port = |host: &str| {
+        let after_address = host.rsplit_once(']').map_or(host, |(_, after)| after);
+        after_address.split_once(':').is_none_or(|(_, port)| is_port(port))
+    };
+    let is_code = |after: &str| {
+        let mut digits = after.bytes().take(2);
+        let mut is_digit = || digits.next().is_some_and(|byte| byte.is_ascii_hexdigit());
+        is_digit() && is_digit()
+    };
+    url.split('%').skip(1).all(is_code) && !hosts.contains('@') && hosts.split(',').all(has_port)
 }
