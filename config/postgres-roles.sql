@@ -1,9 +1,9 @@
 -- Roles of PostgreSQL for a service that may add to the call log and never change it.
 --
--- Make the tables first, as the role that shall own them (`waas-comuni db migrate`), then run this once as that role or
--- as a superuser, in the service's database; again after an upgrade that brought tables. Then let `database.url` name
--- waas_service: the service needs no right to change tables. Migrations of a later version are run by the owner, with
--- `waas-comuni db migrate`, before that version starts.
+-- Make the tables first, as the role that shall own them (`waas-comuni db migrate`), then run this once as a superuser,
+-- or as that role if it may make roles, in the service's database: psql -v ON_ERROR_STOP=1 -f postgres-roles.sql. Again
+-- after an upgrade that brought tables. Then let `database.url` name waas_service: the service needs no right to change
+-- tables. Migrations of a later version are run by the owner, with `waas-comuni db migrate`, before that version starts.
 --
 -- Passwords are not set here: `\password waas_service`, or pg_hba.conf.
 
@@ -21,6 +21,8 @@ GRANT USAGE ON SCHEMA public TO waas_service, waas_auditor;
 
 -- The service: everything but what follows.
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO waas_service;
+-- For `waas-comuni db backup`.
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO waas_service;
 -- The log: read and add. Entries from before the tree are given their hash, once.
 REVOKE UPDATE, DELETE ON call_entry, call_removed, call_checkpoint FROM waas_service;
 GRANT UPDATE (leaf_hash) ON call_entry TO waas_service;
@@ -30,5 +32,7 @@ GRANT EXECUTE ON FUNCTION call_log_remove(BIGINT, BIGINT) TO waas_service;
 -- The history of the tables: read.
 REVOKE INSERT, UPDATE, DELETE ON __diesel_schema_migrations FROM waas_service;
 
--- An auditor: reads the log and its checkpoints, and no benefit.
-GRANT SELECT ON call_entry, call_removed, call_checkpoint, call_log_head, eservice TO waas_auditor;
+-- An auditor: reads the log and its checkpoints (`waas-comuni calls search|verify|prove`), and no benefit. An export is
+-- itself an entry of the log: the service's people make it.
+GRANT SELECT ON call_entry, call_removed, call_checkpoint, call_log_head, eservice, __diesel_schema_migrations
+    TO waas_auditor;

@@ -38,14 +38,18 @@ pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) -> Option<St
                 Severity::Error,
                 SUBJECT,
                 format!("it answers, without the migrations {}", state.pending.join(", ")),
-                "start `serve`, which runs them",
+                "start `serve`, which runs them; where its role does not own the tables, let the owner say `waas-comuni \
+                 db migrate`",
             ));
             None
         }
         Err(error) => {
             let remedy = match &error {
                 StoreError::NewerSchema { .. } => "use the program that made the tables, or a later one",
-                _ => "see that the server runs, that this machine reaches it, and that database.url is right",
+                _ => {
+                    "see that the server runs, that this machine reaches it, that database.url is right, and that its \
+                     user may use the tables (config/postgres-roles.sql)"
+                }
             };
             findings.push(Finding::bad(Severity::Error, SUBJECT, error.to_string(), remedy));
             None

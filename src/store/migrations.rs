@@ -50,8 +50,13 @@ pub(super) fn run(connection: &mut AnyConnection) -> Result<Vec<String>, StoreEr
     lock(connection)?;
     if let Some(applied) = recorded(connection)? {
         refuse_newer(&applied)?;
-        if known(connection)?.iter().all(|version| applied.contains(version)) {
-            return Ok(Vec::new());
+        let mut missing = known(connection)?;
+        missing.retain(|version| !applied.contains(version));
+        if missing.is_empty() {
+            return Ok(missing);
+        }
+        if !owns_tables(connection)? {
+            return Err(StoreError::NotOwner(missing));
         }
     }
     each_backend!(connection, |inner| {
@@ -78,6 +83,16 @@ fn recorded(connection: &mut AnyConnection) -> Result<Option<Vec<String>>, Store
         diesel::sql_query("SELECT version::text AS version FROM __diesel_schema_migrations ORDER BY version")
             .load(inner)?;
     Ok(Some(rows.into_iter().map(|row| row.version).collect()))
+}
+
+/// Whether the tables are this role's, to change them.
+fn owns_tables(connection: &mut AnyConnection) -> Result<bool, StoreError> {
+    let AnyConnection::Postgres(inner) = connection else { return Ok(true) };
+    let owns = sql::<Bool>(
+        "coalesce((SELECT pg_has_role(relowner, 'USAGE') FROM pg_class
+                   WHERE oid = to_regclass('__diesel_schema_migrations')), true)",
+    );
+    Ok(diesel::select(owns).get_result(inner)?)
 }
 
 /// Brings the tables to `target` ([`NONE`]: to nothing), within the caller's transaction: runs what is missing up to

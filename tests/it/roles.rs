@@ -10,6 +10,7 @@ use waas_comuni::config::{self, CallLog};
 use waas_comuni::store::Store;
 
 use crate::support::app::App;
+use crate::support::command::Place;
 use crate::support::database::{Backend, TestDatabase};
 use crate::support::records::mensa;
 
@@ -97,6 +98,40 @@ fn the_service_works_as_a_role_that_cannot_change_the_log() {
     ] {
         assert!(auditor.batch_execute(attempt).is_err(), "{attempt}");
     }
+}
+
+#[test]
+fn each_role_can_give_the_commands_that_are_for_it() {
+    let database = TestDatabase::new(Backend::Postgres);
+    let app = App::start(&database);
+    assert_eq!(app.get("/flussi?since=0").status, 200);
+    drop(app);
+    let roles = Roles::make(&database);
+    let place = Place::new(&database);
+    let run = |role: &str, command: &[&str]| {
+        let output =
+            place.command(command).env("WAAS__DATABASE__URL", roles.url(&database, role)).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let searched = run("waas_auditor", &["calls", "search"]);
+    assert_eq!(searched.0, Some(0), "{searched:?}");
+    let verified = run("waas_auditor", &["calls", "verify"]);
+    assert_eq!(verified.0, Some(0), "{verified:?}");
+    assert_eq!(run("waas_auditor", &["benefits", "show", "--protocollo", "1"]).0, Some(1));
+    let copied = run("waas_service", &["db", "backup", "--to", "copy"]);
+    assert_eq!(copied.0, Some(0), "{copied:?}");
+
+    // What a later version of the tables needs is the owner's to do, and whoever is not is told so.
+    let newest = database.store().schema_state().unwrap().applied.pop().unwrap();
+    database.store().migrate_to("0001", true).unwrap();
+    for command in [&["serve"][..], &["db", "migrate"]] {
+        let (code, said) = run("waas_service", command);
+        assert_eq!(code, Some(1), "{command:?}: {said}");
+        assert!(said.contains(&newest) && said.contains("the owner"), "{said}");
+    }
+    assert_ne!(run("waas_service", &["doctor"]).0, Some(0));
+    let owner = place.run(&["db", "migrate"]);
+    assert_eq!(owner.code, 0, "{owner:?}");
 }
 
 #[test]
