@@ -122,8 +122,23 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> Result<ExitCode, CliError> 
     let outcome = if done.is_ok() { Outcome::Done } else { Outcome::Failed };
     let ended = Action::new(&actor, Kind::ImportEnded).of(id).with(outcome);
     let taken = summary.records.saturating_sub(summary.refused);
-    action::record(&store, &Clock::System, [ended.counting(taken)])?;
-    done
+    let recorded = action::record(&store, &Clock::System, [ended.counting(taken)]);
+    // What ended the import says more than that its end cannot be written down either.
+    let code = done?;
+    recorded?;
+    Ok(code)
+}
+
+/// Why an import could not go on, and what is there of it.
+fn interrupted(error: &ImportError, summary: &Summary, destination: &Destination<'_>) -> CliError {
+    let flussi = summary.flussi;
+    CliError::Failed(match destination {
+        Destination::Feed { .. } if flussi > 0 => format!(
+            "{error}\n{flussi} flows were published before that; import the files again when it is mended: nothing is \
+             published twice"
+        ),
+        _ => error.to_string(),
+    })
 }
 
 pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
@@ -222,7 +237,7 @@ impl Source {
                 report: report.as_mut(),
             };
             readable |= import::run(path, &options, destination, summary, &mut listeners)
-                .map_err(|error: ImportError| CliError::Failed(error.to_string()))?;
+                .map_err(|error: ImportError| interrupted(&error, summary, destination))?;
         }
         bar.finish_and_clear();
         if let Some(report) = report {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
+use diesel::connection::SimpleConnection;
 use serde_json::Value;
 use waas_comuni::clock::Clock;
 use waas_comuni::import::{self, Destination, Listeners, Summary};
@@ -14,6 +15,7 @@ use waas_comuni::registry::{PublishedFlusso, Registry};
 use waas_comuni::siuss::element::Element;
 use waas_comuni::siuss::rules::Rulebook;
 use waas_comuni::siuss::xml::{Document, Encoding, Item};
+use waas_comuni::store::AnyConnection;
 
 use crate::support::command::Place;
 use crate::support::database::{TestDatabase, on_both_databases};
@@ -165,6 +167,36 @@ on_both_databases! {
         let timestamps: Vec<i64> = feed(database).iter().map(|flusso| flusso.ts_ms).collect();
         assert!(timestamps.is_sorted_by(|one, next| one < next));
         assert_eq!(timestamps.last(), Some(&NOW), "the load ends now, not in the future");
+    }
+}
+
+on_both_databases! {
+    fn an_import_that_ends_half_way_says_what_is_there(database) {
+        let store = database.store();
+        store.write(|connection| {
+            // The database fills up: some batches find room, one does not.
+            let full = match connection {
+                AnyConnection::Sqlite(_) =>
+                    "CREATE TRIGGER full_disk BEFORE INSERT ON flusso WHEN (SELECT count(*) FROM flusso) > 2000
+                     BEGIN SELECT RAISE(ABORT, 'full'); END",
+                AnyConnection::Postgres(_) =>
+                    "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                         IF (SELECT count(*) FROM flusso) >= 4000 THEN RAISE EXCEPTION 'full'; END IF;
+                         RETURN NULL; END $$;
+                     CREATE TRIGGER full_disk BEFORE INSERT ON flusso EXECUTE FUNCTION full_disk()",
+            };
+            Ok(connection.batch_execute(full)?)
+        }).unwrap();
+        let place = Place::new(database);
+        let rows: Vec<String> = (0..5000).map(|number| borsa(&number.to_string())).collect();
+        place.file("all.csv", table(&rows));
+        let done = place.run(&["import", "all.csv", "--ente", "H501"]);
+        assert_eq!(done.code, 1, "{done:?}");
+        let published = feed(database).len();
+        assert!(published > 0 && published < 5000);
+        for part in ["full", &format!("{published} flows were published"), "nothing is published twice"] {
+            assert!(done.stderr.contains(part), "{part}: {done:?}");
+        }
     }
 }
 
