@@ -90,6 +90,7 @@ pub struct EService {
     /// Where its three operations live, for example `/waas/v1`.
     pub base_path: String,
     /// PDND's environment.
+    #[serde(deserialize_with = "super::load::named")]
     pub environment: Environment,
     /// The audiences of which a voucher must name at least one.
     #[serde(deserialize_with = "super::load::strings")]
@@ -113,10 +114,10 @@ pub struct EService {
     #[serde(default)]
     pub accept_any_consumer: bool,
     /// What becomes of vouchers that are bound to a DPoP key.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::load::named")]
     pub dpop: DpopPolicy,
     /// What becomes of tracking evidence.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::load::named")]
     pub audit: AuditPolicy,
     /// Where the keys are with which the consumer signs evidence; `https:` or `file:`.
     #[serde(default)]

@@ -1,8 +1,10 @@
 //! How the files and the environment become a [`Config`]. Nothing here judges a value.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use config::{FileFormat, FileSourceString, Map, Source, Value, ValueKind};
+use serde::de::IntoDeserializer;
 use serde::{Deserialize, Deserializer};
 
 use super::{Config, faults};
@@ -87,8 +89,21 @@ pub fn load(
     faults::read(settings.cache).map_err(ConfigError::Invalid)
 }
 
+/// What is said of all `faults`; keys as other findings write them: `eservice[0].name`.
 fn lines(faults: &[config::ConfigError]) -> String {
-    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    let mut text = String::new();
+    for fault in faults {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        for character in fault.to_string().chars() {
+            if text.ends_with(']') && character.is_ascii_alphabetic() {
+                text.push('.');
+            }
+            text.push(character);
+        }
+    }
+    text
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
@@ -188,4 +203,23 @@ pub(super) fn strings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<
             text.split(',').map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned).collect()
         }
     })
+}
+
+/// A value of a closed list by its name, whose error tells all names.
+pub(super) fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    T::deserialize(String::deserialize(deserializer)?.into_deserializer())
+}
+
+/// Values of a closed list by their names, by key.
+pub(super) fn all_named<'de, D, T>(deserializer: D) -> Result<BTreeMap<String, T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    #[derive(Deserialize)]
+    #[serde(bound = "T: Deserialize<'de>")]
+    struct Named<T>(#[serde(deserialize_with = "named")] T);
+
+    let named = BTreeMap::<String, Named<T>>::deserialize(deserializer)?;
+    Ok(named.into_iter().map(|(key, Named(value))| (key, value)).collect())
 }

@@ -44,6 +44,7 @@ pub struct Config {
     /// How long payloads are kept.
     pub retention: Retention,
     /// What the operator makes of the rules of records, by their codes.
+    #[serde(deserialize_with = "load::all_named")]
     pub rules: BTreeMap<String, Level>,
     /// How children in care are called.
     pub sinba: Sinba,

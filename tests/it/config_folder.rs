@@ -73,3 +73,18 @@ fn what_is_wrong_names_the_file() {
     let found = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(done.status.code() == Some(2) && found.contains("used by two e-services"), "{done:?}");
 }
+
+#[test]
+fn a_value_that_is_none_of_a_list_is_told_with_the_list() {
+    let folder = TempDir::new().unwrap();
+    write(folder.path(), "a.toml", &comune(1).replace("collaudo", "prod"));
+    write(folder.path(), "b.toml", "[rules]\n\"PS-09\" = \"warn\"\n");
+    let done = run(folder.path(), &["config", "check"]);
+    assert_eq!(done.status.code(), Some(2), "{done:?}");
+    for told in [
+        "`prod`, expected one of `produzione`, `collaudo`, `attestazione`, `locale` for key `eservice[0].environment`",
+        "`warn`, expected one of `errore`, `avviso`, `off` for key `rules.PS-09`",
+    ] {
+        assert!(stderr(&done).contains(told), "{done:?}");
+    }
+}
