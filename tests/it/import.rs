@@ -353,6 +353,13 @@ fn what_cannot_be_read_is_refused_clearly_and_harms_nothing_else() {
         ("text.xml", &document("\nx</Flusso>").into_bytes(), 3, "riga 3, "),
         ("after.xml", &document("\n</Flusso>x").into_bytes(), 3, "riga 3, "),
         ("namespace.xml", b"<Flusso><IdentificazioneFlusso/><a/></Flusso>", 3, "Rifiutati: 1."),
+        ("two.xml", b"<Flusso xmlns=\"http://inps.it/Casellario\"/>\n<Flusso/>", 3, "va in un file suo"),
+        (
+            "hyphens.xml",
+            b"<Flusso xmlns=\"http://inps.it/Casellario\"><!-- a -- b --></Flusso>",
+            3,
+            "due trattini",
+        ),
         ("root.xml", b"<Flussi/>", 3, "Flussi senza namespace"),
         ("encoding.xml", b"<?xml version=\"1.0\" encoding=\"EBCDIC-IT\"?><Flusso/>", 1, "ebcdic-it"),
         ("broken.xml", b"<?xml version=\"1.0\"?><Flusso xmlns=\"\xE0\"/>", 3, "codifica che dichiara"),

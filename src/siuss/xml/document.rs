@@ -128,7 +128,10 @@ impl<R: BufRead> Document<R> {
                     Ok(Some(Item::Fault(misplaced(line, &element.name, "Beneficiario"))))
                 }
             }
-            Place::End => Err(ill_formed(element.line, "dopo la fine del documento c'è un altro elemento")),
+            Place::End => Err(ill_formed(
+                element.line,
+                "dopo la fine del documento ne comincia un altro, e ognuno va in un file suo",
+            )),
         }
     }
 

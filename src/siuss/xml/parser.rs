@@ -8,6 +8,7 @@ use std::io::{self, BufRead};
 
 use quick_xml::NsReader;
 use quick_xml::XmlVersion;
+use quick_xml::errors::IllFormedError;
 use quick_xml::escape::{resolve_predefined_entity, unescape};
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::{PrefixDeclaration, ResolveResult};
@@ -188,7 +189,11 @@ impl<R: BufRead> Parser<R> {
                     }
                     continue;
                 }
-                Event::Decl(_) => return Err(ill_formed(line, "la dichiarazione XML non è all'inizio")),
+                Event::Decl(_) => {
+                    let what =
+                        "la dichiarazione XML non è all'inizio, come quando due documenti sono uniti in uno";
+                    return Err(ill_formed(line, what));
+                }
                 Event::DocType(_) => {
                     return Err(at(
                         line,
@@ -387,6 +392,9 @@ pub(super) fn fatal(line: u64, error: &quick_xml::Error) -> Notice {
         quick_xml::Error::Io(_) => ill_formed(line, "la lettura si è interrotta"),
         quick_xml::Error::Syntax(_) => {
             ill_formed(line, "un elemento, un commento o un'istruzione non è chiuso")
+        }
+        quick_xml::Error::IllFormed(IllFormedError::DoubleHyphenInComment) => {
+            ill_formed(line, "in un commento ci sono due trattini di seguito")
         }
         quick_xml::Error::IllFormed(_) => {
             ill_formed(line, "i tag di apertura e di chiusura non si corrispondono")
