@@ -22,7 +22,7 @@ use crate::store::EserviceId;
 
 pub use mappings::{SavedMapping, mapping, mapping_names, save_mapping};
 pub use rows::{
-    New, append, arrived, begin, confirm, find, forget, list, map, page, resume, sweep, withdraw,
+    New, append, arrived, begin, confirm, find, forget, list, map, page, refusals, resume, sweep, withdraw,
 };
 pub use worker::{Bell, Tally, Worker};
 

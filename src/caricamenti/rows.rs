@@ -8,9 +8,10 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use serde::de::DeserializeOwned;
 
-use super::{Caricamento, FILE_DAYS, MOST_OPEN, REPORT_DAYS, SILENCE_MS, Stato};
+use super::{Caricamento, FILE_DAYS, MOST_OPEN, PAGE, REPORT_DAYS, SILENCE_MS, Stato};
 use crate::intake::Format;
 use crate::intake::report::Kept;
+use crate::siuss::notice::Severity;
 use crate::store::schema::{caricamento, caricamento_pagina, caricamento_parte};
 use crate::store::{AnyConnection, EserviceId, StoreError, each_backend, sequencer, storable};
 
@@ -228,6 +229,36 @@ pub fn page(connection: &mut AnyConnection, id: i64, number: i64) -> Result<Vec<
         .first(connection)
         .optional()?;
     Ok(entries.map(|entries| json(&entries)).unwrap_or_default())
+}
+
+/// What refuses records in the report of a file, from a page of it on: a page full or a little more; and the page from
+/// which to go on.
+pub fn refusals(
+    connection: &mut AnyConnection,
+    id: i64,
+    from: i64,
+) -> Result<(Vec<Kept>, Option<i64>), StoreError> {
+    // As the report is kept no value can say this: its quotation marks have a backslash.
+    let refuses = format!("%\"severity\":\"{}\"%", Severity::Errore.as_str());
+    // Each page that is found has one at least.
+    let enough = i64::try_from(PAGE).unwrap_or(i64::MAX).saturating_add(1);
+    let pages: Vec<(i64, String)> = caricamento_pagina::table
+        .filter(caricamento_pagina::caricamento_id.eq(id))
+        .filter(caricamento_pagina::pagina.ge(from))
+        .filter(caricamento_pagina::entries.like(refuses))
+        .order(caricamento_pagina::pagina)
+        .limit(enough)
+        .select((caricamento_pagina::pagina, caricamento_pagina::entries))
+        .load(connection)?;
+    let mut refusals: Vec<Kept> = Vec::new();
+    for (pagina, entries) in pages {
+        if refusals.len() >= PAGE {
+            return Ok((refusals, Some(pagina)));
+        }
+        let entries: Vec<Kept> = json(&entries);
+        refusals.extend(entries.into_iter().filter(Kept::is_refusal));
+    }
+    Ok((refusals, None))
 }
 
 /// Says which fields the columns contain: the file is read again. False if it is not the time for it.

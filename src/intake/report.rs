@@ -76,6 +76,12 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// Whether it refuses its record.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        self.severity == Severity::Errore
+    }
+
     /// It, as it was.
     #[must_use]
     pub fn entry(&self) -> Entry<'_> {

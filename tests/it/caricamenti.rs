@@ -210,6 +210,35 @@ on_both_databases! {
         assert_eq!(unknown.status, 422);
     }
 
+    fn what_is_refused_is_found_among_any_number_of_warnings(database) {
+        let app = App::start(database);
+        let anna = app.signed_in("anna", &[Operatore]);
+        // Each has a name that is not the code's; one in seven has no amount.
+        let rows = (0..500).map(|number| {
+            let row = borsa(&format!("B-{number}")).replace("Borse di studio", "Borse di scuola");
+            if number % 7 == 3 { row.replace(";600.00;", ";;") } else { row }
+        });
+        let file = [HEADER.to_owned()].into_iter().chain(rows).collect::<Vec<_>>().join("\n");
+        let path = load(&anna, "a.csv", &file);
+        let page = settled(&anna, &path);
+        assert!(page.contains(">avviso<") && page.contains(">rifiutata<"), "{page}");
+        let way = Regex::new("<a href=\"([^\"]*)\">(Soltanto i rifiuti|Pagina successiva)</a>").unwrap();
+        let to = |page: &str, name: &str| {
+            let found = way.captures_iter(page).find(|found| &found[2] == name)?;
+            Some(found[1].replace("&#38;", "&").split('#').next().unwrap().to_owned())
+        };
+        let line = Regex::new("data-nome=\"Riga\">(\\d+)<").unwrap();
+        let (mut lines, mut next) = (Vec::new(), to(&page, "Soltanto i rifiuti"));
+        while let Some(at) = next {
+            let page = anna.get(&at).body;
+            assert!(!page.contains(">avviso<"), "{page}");
+            lines.extend(line.captures_iter(&page).map(|line| line[1].parse::<usize>().unwrap()));
+            next = to(&page, "Pagina successiva");
+        }
+        let refused: Vec<usize> = (0..500).filter(|number| number % 7 == 3).map(|number| number + 2).collect();
+        assert_eq!(lines, refused, "each once, in their order");
+    }
+
     fn others_see_nothing_of_it(database) {
         let app = App::start_with(database, |config| {
             let mut other = config.eservice[0].ente[0].clone();

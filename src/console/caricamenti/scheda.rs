@@ -19,9 +19,10 @@ use crate::console::text;
 use crate::console::visit::{self, Visit};
 use crate::intake::report::Kept;
 use crate::intake::{fields, nearest_field};
-use crate::siuss::notice::Severity;
 use crate::siuss::pseudonym;
 
+/// How an address asks for what refuses records alone.
+const RIFIUTI: &str = "rifiuti";
 /// Characters of a mapping's name.
 const LONGEST_NAME: usize = 64;
 
@@ -46,7 +47,7 @@ struct Scheda {
     percent: u8,
     figures: Vec<(&'static str, String)>,
     rules: Vec<RuleRow>,
-    entries: Vec<EntryRow>,
+    entries: Vec<Kept>,
     pages: Pages,
     columns: Vec<ColumnRow>,
     fields: Vec<(&'static str, Option<&'static str>)>,
@@ -59,17 +60,15 @@ struct RuleRow {
     count: String,
 }
 
-/// A line of the report.
-struct EntryRow {
-    is_refusal: bool,
-    kept: Kept,
-}
-
-/// Where one is in the report; numbers from 1.
+/// Where one is in the report.
 struct Pages {
-    current: i64,
-    previous: Option<i64>,
-    next: Option<i64>,
+    /// Whether what refuses records is shown alone, and whether there is anything else.
+    only_refusals: bool,
+    has_both: bool,
+    /// The number of the page, from 1; none among refusals alone.
+    current: Option<i64>,
+    previous: Option<String>,
+    next: Option<String>,
     /// Whether there was more to say than is kept.
     is_cut: bool,
 }
@@ -106,15 +105,25 @@ async fn page(
     };
     let current = visit.query.text("pagina").parse().unwrap_or(1).clamp(1, i64::MAX - 1);
     let id = one.id;
-    let (entries, has_next) = visit
+    let path = path_of(id);
+    let only_refusals = visit.query.text("solo") == RIFIUTI;
+    let (entries, next) = visit
         .console
         .store
         .read_async(move |connection| {
+            if only_refusals {
+                return caricamenti::refusals(connection, id, current - 1);
+            }
             let entries = caricamenti::page(connection, id, current - 1)?;
             let has_next = entries.len() == PAGE && !caricamenti::page(connection, id, current)?.is_empty();
-            Ok((entries, has_next))
+            Ok((entries, has_next.then_some(current)))
         })
         .await?;
+    // Pages are numbered from 1 where people see them.
+    let address = |page: i64| {
+        let solo = if only_refusals { format!("solo={RIFIUTI}&") } else { String::new() };
+        format!("{path}?{solo}pagina={}#rapporto", page.saturating_add(1))
+    };
     if !entries.is_empty() {
         // Values of people's records are shown.
         let shown = visit.action(Kind::BenefitsListed)?.of(one.eservice);
@@ -133,7 +142,7 @@ async fn page(
             .below("Caricamenti", ELENCO)
             .with_done(done),
         errors,
-        path: path_of(id),
+        path: path.clone(),
         ente: enti(visit)
             .find(|(eservice, _, ente)| *eservice == one.eservice && ente.codice == one.codice_ente)
             .map_or_else(
@@ -151,14 +160,13 @@ async fn page(
         percent: percent(&one),
         figures: figures(&one),
         rules: rules(&one),
-        entries: entries
-            .into_iter()
-            .map(|kept| EntryRow { is_refusal: kept.entry().severity == Severity::Errore, kept })
-            .collect(),
+        entries,
         pages: Pages {
-            current,
-            previous: (current > 1).then(|| current - 1),
-            next: has_next.then(|| current + 1),
+            only_refusals,
+            has_both: one.figures.refused > 0 && one.figures.warned > 0,
+            current: (!only_refusals).then_some(current),
+            previous: (current > 1 && !only_refusals).then(|| address(current - 2)),
+            next: next.map(address),
             is_cut: said > kept,
         },
         columns: if maps { columns(&one, chosen) } else { Vec::new() },
