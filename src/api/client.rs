@@ -1,6 +1,6 @@
 //! Who is at the other end of the connection: the client's address, through the proxies that are believed.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use actix_web::HttpRequest;
 
@@ -23,10 +23,17 @@ pub(crate) fn address(request: &HttpRequest, trusted: &[Network]) -> Option<IpAd
         if !is_trusted(address) {
             break;
         }
-        match hop.trim().parse::<IpAddr>() {
-            Ok(next) => address = next.to_canonical(),
-            Err(_) => break,
+        match written(hop.trim()) {
+            Some(next) => address = next.to_canonical(),
+            None => break,
         }
     }
     Some(address)
+}
+
+/// An address as proxies write it: some add its port, and some put one of IPv6 in brackets.
+fn written(hop: &str) -> Option<IpAddr> {
+    let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
+    let with_port = || hop.parse().map(|socket: SocketAddr| socket.ip());
+    bare.parse().or_else(|_| with_port()).ok()
 }

@@ -70,6 +70,10 @@ on_both_databases! {
         assert_eq!(pull(&app, "2001:db8:0:2::1", &good).status, 200);
         // The same client, as a socket for both protocols shows it.
         pull(&app, "::ffff:192.0.2.1", &good).problem(429);
+        // And as other proxies write it.
+        for address in ["192.0.2.1:49152", "[2001:db8:0:1::1]:49152", "[2001:db8:0:1::1]"] {
+            pull(&app, address, &good).problem(429);
+        }
 
         // The next minute begins anew.
         millis.store(MINUTE + 60_000, Ordering::SeqCst);
@@ -84,7 +88,7 @@ on_both_databases! {
             let address = entry["client_ip"].as_str().unwrap().to_owned();
             summaries.insert(address, entry["count"].as_u64().unwrap());
         }
-        let expected = [("192.0.2.1".to_owned(), 6), ("2001:db8:0:1::".to_owned(), 1)];
+        let expected = [("192.0.2.1".to_owned(), 7), ("2001:db8:0:1::".to_owned(), 3)];
         assert_eq!(summaries, BTreeMap::from(expected), "one entry for each address and minute");
         assert_eq!(log.iter().filter(|entry| entry["outcome"] == "voucher_refused").count(), 6);
     }
