@@ -4,9 +4,12 @@
 //!
 //! The tables allow it only this way (their triggers compare the hash that is kept), and not before a day has passed.
 
+use std::borrow::Cow;
+
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 use jiff::Timestamp;
+use serde::Deserialize;
 
 use super::action::{self, Action, Actor, Kind};
 use super::leaf::hex;
@@ -190,6 +193,25 @@ fn due(
         }
     }
     Ok(due)
+}
+
+/// The first and the last of the entries whose removal this line of an export tells.
+///
+/// Each removal is told in its log by an entry behind what it removes, and goes on where the one before ended: so the last
+/// of them is never among what was removed, and whoever takes more away, with the hashes, leaves it untold.
+pub(super) fn told(line: &str) -> Option<(u64, u64)> {
+    #[derive(Deserialize)]
+    struct Line<'a> {
+        method: Cow<'a, str>,
+        path: Cow<'a, str>,
+        query: Cow<'a, str>,
+    }
+    let code = Kind::CallsPruned.code();
+    // Hardly any line is one: the others are not parsed.
+    let line: Line<'_> = line.contains(code).then(|| serde_json::from_str(line).ok()).flatten()?;
+    let member = |name| line.query.split('&').find_map(|pair| pair.strip_prefix(name)?.parse().ok());
+    (line.method == action::METHOD && line.path == code).then_some(())?;
+    Some((member("from=")?, member("to=")?))
 }
 
 /// The hashes of the entries of a log from `from` on that were removed, as far as one follows the other; at most some

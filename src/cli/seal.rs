@@ -164,6 +164,9 @@ fn print(report: &Report) {
         if log.changed > 1 {
             say!("  {} entries were changed in all", log.changed);
         }
+        if log.removed > 0 {
+            say!("  {} entries were removed, their hashes are kept", log.removed);
+        }
         if log.not_compared > 0 {
             say!("  {} checkpoints could not be compared", log.not_compared);
         }

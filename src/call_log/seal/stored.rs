@@ -165,7 +165,8 @@ pub fn watched(
     watch: &Watch,
 ) -> Result<Report, CheckpointError> {
     let mut marks = Marks::default();
-    // Checkpoints first, and heads before entries: a log that grows meanwhile is longer than what it is compared with.
+    // Checkpoints first, and heads before entries: a log that grows meanwhile is longer than what it is compared with. What
+    // is gone before both: an entry below the head tells of it.
     for (log_id, size, note) in store.read(notes)? {
         marks.take(
             Kept { place: format!("checkpoint of {size} entries of log {log_id} in the database"), note },
@@ -173,14 +174,20 @@ pub fn watched(
         );
     }
     for path in files {
-        match each_in_file(path, |kept| marks.take(kept, keys)) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                // A log that was never signed has no file yet.
-                if !marks.is_empty() {
-                    marks.faults.push(Fault::FileMissing { place: path.display().to_string() });
-                }
+        let mut read = false;
+        let file = each_in_file(path, |kept| {
+            read = true;
+            marks.take(kept, keys);
+        });
+        match file {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(CheckpointError::File { path: path.clone(), source: error });
             }
-            read => read.map_err(|source| CheckpointError::File { path: path.clone(), source })?,
+            // A log that was never signed has no file yet.
+            _ if !read && !marks.is_empty() => {
+                marks.faults.push(Fault::FileMissing { place: path.display().to_string() });
+            }
+            _ => {}
         }
     }
     let mut report = Report {
@@ -195,6 +202,7 @@ pub fn watched(
         }
         let name = name.as_deref();
         let mut check = LogCheck::new(name, &suffix(name), &mut marks);
+        let first = store.read(|connection| first(connection, log_id))?;
         let head = store.read(|connection| head(connection, log_id))?;
         let until = head.as_ref().map_or(i64::MAX, |head| head.hashed);
         each_stored(store, log_id, name, until, |piece| {
@@ -203,7 +211,11 @@ pub fn watched(
             if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         let behind = head.as_ref().and_then(|head| head.last.filter(|last| *last >= head.size)).map(count);
-        check.head(head.map(|head| (count(head.size), count(head.hashed), head.frontier)), behind);
+        check.head(
+            head.map(|head| (count(head.size), count(head.hashed), head.frontier)),
+            behind,
+            first.map(count),
+        );
         report.logs.push(check.finish());
     }
     if only.is_none() {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::checkpoint::Kept;
 use super::note::{PublicKey, Trust};
 use super::pieces::Piece;
+use crate::call_log::prune;
 use crate::call_log::tree::{self, Frontier, Hash};
 
 /// What is wrong with a log.
@@ -40,6 +41,13 @@ pub enum Fault {
     EntryUnhashed {
         /// Which.
         index: u64,
+    },
+    /// Entries are gone whose removal the log does not tell.
+    EntriesGone {
+        /// The first of them.
+        from: u64,
+        /// The last.
+        to: u64,
     },
     /// The log has entries, and no head.
     HeadMissing,
@@ -90,7 +98,7 @@ pub enum Fault {
         /// What the log was called.
         origin: String,
     },
-    /// The file of the checkpoints is gone.
+    /// The file of the checkpoints is gone, or empty.
     FileMissing {
         /// Which.
         place: String,
@@ -112,6 +120,10 @@ impl fmt::Display for Fault {
             Self::EntryUnhashed { index } => write!(
                 out,
                 "from entry {index} on there are no hashes: if an earlier version wrote these entries, start the service"
+            ),
+            Self::EntriesGone { from, to } => write!(
+                out,
+                "entries {from} to {to} are gone, their hashes are kept, and the log does not say that they were removed"
             ),
             Self::HeadMissing => write!(out, "the head of the log is missing"),
             Self::HeadChanged { size, entries } => write!(
@@ -143,7 +155,7 @@ impl fmt::Display for Fault {
             ),
             Self::LogUnknown { place, origin } => write!(out, "{place}: there is no log {origin} here"),
             Self::FileMissing { place } => {
-                write!(out, "{place} is missing, with the checkpoints that it had")
+                write!(out, "{place} is missing or empty: the checkpoints that it had are gone")
             }
         }
     }
@@ -258,6 +270,10 @@ pub struct LogCheck {
     /// The tree is not that of the log: nothing can be compared with it.
     lost: bool,
     contradicted: bool,
+    /// Up to which entry removals are told.
+    told: Option<u64>,
+    /// The first removal that does not begin where the one before ended: what is between.
+    untold: Option<(u64, u64)>,
 }
 
 impl LogCheck {
@@ -280,6 +296,8 @@ impl LogCheck {
             marks: marks.of(log),
             lost: false,
             contradicted: false,
+            told: None,
+            untold: None,
         };
         check.compare();
         check
@@ -315,6 +333,12 @@ impl LogCheck {
                     return false;
                 };
                 self.tree.push(leaf);
+                if let Some((from, to)) = line.as_deref().and_then(prune::told) {
+                    let before = self.told.replace(to.saturating_add(1)).unwrap_or(from);
+                    if before < from && self.untold.is_none() {
+                        self.untold = Some((before, from - 1));
+                    }
+                }
             }
             Piece::Removed { level, root, .. } => {
                 if !self.tree.push_tree(*level, *root) {
@@ -352,8 +376,15 @@ impl LogCheck {
     }
 
     /// Compares the tree with the head of the log: how many entries there should be, how many are in the tree, and its
-    /// frontier; none if there is no head. `behind` is an entry behind the last that there should be.
-    pub fn head(&mut self, head: Option<(u64, u64, Vec<u8>)>, behind: Option<u64>) {
+    /// frontier; none if there is no head. `behind` is an entry behind the last that there should be, and `gone` are as
+    /// many as were no longer there before the head was read: the log below it tells of them.
+    pub fn head(&mut self, head: Option<(u64, u64, Vec<u8>)>, behind: Option<u64>, gone: Option<u64>) {
+        let gone = gone.unwrap_or(self.report.removed);
+        let told = self.told.unwrap_or(0);
+        let rest = (told < gone).then(|| (told, gone.saturating_sub(1)));
+        if let Some((from, to)) = self.untold.or(rest).filter(|_| !self.lost) {
+            self.fault(Fault::EntriesGone { from, to });
+        }
         let Some((size, hashed, frontier)) = head else {
             self.fault(Fault::HeadMissing);
             return;

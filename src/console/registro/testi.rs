@@ -204,6 +204,10 @@ pub(super) fn fault(fault: &Fault) -> String {
             "Dalla voce {index} in poi mancano le impronte: se le ha scritte una versione precedente, riavviare il \
              servizio; altrimenti qualcuno le ha tolte."
         ),
+        Fault::EntriesGone { from, to } => format!(
+            "Le voci da {from} a {to} non ci sono più, ne restano le impronte, e il registro non dice che siano state \
+             rimosse: le ha tolte qualcun altro."
+        ),
         Fault::HeadMissing => "Manca la testa del registro, che dice quante voci ha.".to_owned(),
         Fault::HeadChanged { size, entries } => format!(
             "La testa del registro dice che le voci sono {size}, e non corrisponde alle {entries} che ci sono."
@@ -234,7 +238,7 @@ pub(super) fn fault(fault: &Fault) -> String {
             format!("{}: riguarda il registro {origin}, che qui non c'è.", place(at))
         }
         Fault::FileMissing { place: at } => {
-            format!("Manca il file dei checkpoint {at}, con quelli che conteneva.")
+            format!("Il file dei checkpoint {at} manca o è vuoto: quelli che conteneva non ci sono più.")
         }
     }
 }

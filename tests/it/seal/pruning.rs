@@ -79,6 +79,35 @@ on_both_databases! {
         assert!(matches!(log.faults()[..], [Fault::EntryChanged { index: 0 }, ..]), "{:?}", log.faults());
     }
 
+    fn what_nobody_removed_is_missed_although_its_hash_is_kept(database) {
+        let log = Log::signed(database);
+        log.tamper(
+            "INSERT INTO call_removed SELECT log_id, entry_index, leaf_hash FROM call_entry
+                 WHERE log_id = LOG AND entry_index < 5;
+             DELETE FROM call_entry WHERE log_id = LOG AND entry_index < 5",
+        );
+        assert_eq!(log.faults(), [Fault::EntriesGone { from: 0, to: 4 }]);
+        // An export may leave entries out, and says how many it does.
+        let report = exported::verify(&[log.export()], &[log.file()], &[log.key()]).unwrap();
+        assert!(report.holds());
+        assert_eq!(report.logs.iter().map(|log| log.removed).sum::<u64>(), 5);
+    }
+
+    fn a_removal_that_follows_hides_no_other(database) {
+        let log = Log::signed(database);
+        assert_eq!(run(&log), [0, 20]);
+        assert_eq!(log.faults(), []);
+        log.tamper(
+            "INSERT INTO call_removed SELECT log_id, entry_index, leaf_hash FROM call_entry
+                 WHERE log_id = LOG AND entry_index BETWEEN 20 AND 24;
+             DELETE FROM call_entry WHERE log_id = LOG AND entry_index BETWEEN 20 AND 24",
+        );
+        assert_eq!(log.faults(), [Fault::EntriesGone { from: 20, to: 24 }]);
+        log.checkpoint();
+        assert_eq!(run(&log), [5, 5]);
+        assert_eq!(log.faults(), [Fault::EntriesGone { from: 20, to: 24 }]);
+    }
+
     fn another_hash_than_that_of_the_entry_is_found(database) {
         let log = Log::signed(database);
         log.tamper(
