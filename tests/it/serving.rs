@@ -234,7 +234,7 @@ fn a_wrong_configuration_is_refused_with_all_that_is_wrong() {
     let typo = place.run(&["config", "check", "--config", "typo.toml"]);
     assert_eq!(typo.code, 2);
     for word in
-        ["`base_pth`", "field \"eservice[0]base_path\"", "`comune`", "ente[0]", "`servizio`", "connections"]
+        ["`base_pth`", "field \"eservice[0].base_path\"", "`comune`", "ente[0]", "`servizio`", "connections"]
     {
         assert!(typo.stderr.contains(word), "{word}: {typo:?}");
     }
