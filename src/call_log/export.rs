@@ -6,6 +6,8 @@ use serde_json::{Map, Value};
 
 use super::leaf::{LATER, Leaf};
 use super::prune;
+use super::seal::exported::RemovedLine;
+use super::seal::period::{Ends, each_left_out};
 use super::search::{Filter, Found, search};
 use crate::spreadsheet;
 use crate::store::{Store, StoreError};
@@ -60,7 +62,8 @@ impl Found {
 
 /// Writes every entry that `filter` lets through, oldest first, and returns how many there were.
 ///
-/// JSON lines of whole logs begin with the hashes of the entries that were removed, so that they still verify.
+/// JSON lines begin with the hashes of the entries that were removed, and those of a period with the hashes of what it
+/// leaves out, so that they still verify.
 pub fn export(
     store: &Store,
     filter: &Filter,
@@ -72,19 +75,27 @@ pub fn export(
         Format::Jsonl => Writer::Jsonl(output),
     };
     writer.begin()?;
-    if let Writer::Jsonl(output) = &mut writer
-        && filter.is_whole()
-    {
-        prune::each_removed(store, filter.eservice.as_deref(), |line| {
+    let mut ends = None;
+    if let Writer::Jsonl(output) = &mut writer {
+        let line = |line: RemovedLine| {
             serde_json::to_writer(&mut *output, &line).map_err(std::io::Error::from)?;
             Ok::<_, ExportError>(output.write_all(b"\n")?)
-        })?;
+        };
+        if filter.is_whole() {
+            prune::each_removed(store, filter.eservice.as_deref(), line)?;
+        } else if filter.is_period() {
+            ends = Some(each_left_out(store, filter, line)?);
+        }
     }
+    let came_later = |found: &Found| {
+        let end = |ends: &Ends| ends.get(&found.log_id()).copied().unwrap_or_default();
+        ends.as_ref().is_some_and(|ends| found.index() >= end(ends))
+    };
     let mut after = None;
     let mut count = 0;
     loop {
         let page = store.read(|connection| search(connection, filter, after, PAGE))?;
-        for entry in &page.entries {
+        for entry in page.entries.iter().filter(|entry| !came_later(entry)) {
             writer.write(entry)?;
             count += 1;
         }

@@ -112,6 +112,32 @@ impl Frontier {
     }
 }
 
+/// The largest perfect trees that leaves next to each other make, wherever in a log they stand.
+#[derive(Debug, Default)]
+pub struct Trees(Vec<(u64, u32, Hash)>);
+
+impl Trees {
+    /// Adds the leaf at `index`, which follows the one before.
+    pub fn push(&mut self, index: u64, leaf: Hash) {
+        let (mut level, mut root) = (0, leaf);
+        let mut first = index;
+        while let Some((before, _, left)) = self.0.pop_if(|(before, size, _)| {
+            *size == level && before.is_multiple_of(2 << level) && *before + (1 << level) == first
+        }) {
+            root = node(&left, &root);
+            (first, level) = (before, level + 1);
+        }
+        self.0.push((first, level, root));
+    }
+
+    /// The trees, in the order of their leaves: the first leaf of each, how many leaves it has as a power of two, and its
+    /// root.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<(u64, u32, Hash)> {
+        self.0
+    }
+}
+
 /// The ranges of leaves whose roots prove that the leaf at `index` is in the tree of `size` leaves, in the order of the
 /// proof; none if it is not.
 #[must_use]

@@ -15,7 +15,7 @@ use super::person::person;
 use super::{CliError, Globals, prune, seal};
 use crate::call_log::action::{self, Action, Kind, Outcome};
 use crate::call_log::export::{ExportError, Format, export};
-use crate::call_log::seal::stored;
+use crate::call_log::seal::period;
 use crate::call_log::search::{About, Cursor, Filter, benefits, search};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -71,7 +71,8 @@ struct Export {
     /// Where to write; standard output otherwise.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Where to write the last checkpoint of each log, with which the export is verified.
+    /// Where to write the checkpoint of each log with which the export is verified: the first that covers the period, or
+    /// the last.
     #[arg(long, value_name = "FILE")]
     checkpoints: Option<PathBuf>,
 }
@@ -273,7 +274,7 @@ fn run_export(args: &Export, globals: &Globals) -> Result<ExitCode, CliError> {
     let (store, filter) = args.filter.open(globals)?;
     // Before the entries: what a checkpoint speaks of must be in the export.
     if let Some(path) = &args.checkpoints {
-        let notes = store.read(|connection| stored::checkpoints(connection, filter.eservice.as_deref()))?;
+        let notes = store.read(|connection| period::checkpoints(connection, &filter))?;
         let text: String = notes.iter().flat_map(|note| [note.as_str(), "\n"]).collect();
         std::fs::write(path, text)?;
     }

@@ -165,7 +165,7 @@ fn print(report: &Report) {
             say!("  {} entries were changed in all", log.changed);
         }
         if log.removed > 0 {
-            say!("  {} entries were removed, their hashes are kept", log.removed);
+            say!("  {} of them are there as hashes alone", log.removed);
         }
         if log.not_compared > 0 {
             say!("  {} checkpoints could not be compared", log.not_compared);

@@ -5,6 +5,7 @@
 //! - [`checkpoint`]: what is signed of a log; [`writer`]: where it is written; [`schedule`]: when;
 //! - [`verify`]: one log beside its checkpoints, leaf by leaf ([`pieces`]), whether they come from the database
 //!   ([`stored`]) or from an export ([`exported`]);
+//! - [`period`]: what stands in an export for what it leaves out;
 //! - [`runs`]: verifications that staff started, and how they stand;
 //! - [`proof`]: one entry beside one checkpoint.
 //!
@@ -13,6 +14,7 @@
 pub mod checkpoint;
 pub mod exported;
 pub mod note;
+pub mod period;
 pub mod pieces;
 pub mod proof;
 pub mod runs;

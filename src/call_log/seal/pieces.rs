@@ -41,6 +41,14 @@ impl Piece {
         }
     }
 
+    /// The hash that is kept of it, if there is one.
+    pub(super) fn hash(&self) -> Option<Hash> {
+        match self {
+            Self::Entry { hash, .. } => hash.as_deref()?.try_into().ok(),
+            Self::Removed { root, .. } => Some(*root),
+        }
+    }
+
     /// The place behind its last leaf.
     pub(super) fn end(&self) -> u64 {
         match self {

@@ -107,17 +107,32 @@ fn first(connection: &mut AnyConnection, log_id: i64) -> Result<Option<i64>, Sto
         .optional()?)
 }
 
-/// The last checkpoint of each log that is asked for, as notes.
-pub fn checkpoints(connection: &mut AnyConnection, only: Option<&str>) -> Result<Vec<String>, StoreError> {
-    let mut last: BTreeMap<i64, String> = BTreeMap::new();
-    for (log_id, _, note) in notes(connection)? {
-        last.insert(log_id, note);
-    }
-    if let Some(only) = only {
-        let names = logs(connection)?;
-        last.retain(|log_id, _| names.get(log_id).is_some_and(|name| name.as_deref() == Some(only)));
-    }
-    Ok(last.into_values().collect())
+/// The last checkpoint of a log, as a note.
+pub(super) fn last_note(connection: &mut AnyConnection, log_id: i64) -> Result<Option<String>, StoreError> {
+    Ok(call_checkpoint::table
+        .filter(call_checkpoint::log_id.eq(log_id))
+        .order(call_checkpoint::size.desc())
+        .select(call_checkpoint::note)
+        .first(connection)
+        .optional()?)
+}
+
+/// The tree of the newest checkpoint of a log that speaks of at most so many entries; the empty one where there is none, or
+/// an earlier version signed it.
+pub(super) fn newest_before(
+    connection: &mut AnyConnection,
+    log_id: i64,
+    entries: i64,
+) -> Result<Frontier, StoreError> {
+    let before: Option<(i64, Vec<u8>)> = call_checkpoint::table
+        .filter(call_checkpoint::log_id.eq(log_id))
+        .filter(call_checkpoint::size.le(entries))
+        .filter(call_checkpoint::frontier.is_not_null())
+        .order(call_checkpoint::size.desc())
+        .select((call_checkpoint::size, call_checkpoint::frontier.assume_not_null()))
+        .first(connection)
+        .optional()?;
+    Ok(before.and_then(|(size, frontier)| Frontier::read(count(size), &frontier)).unwrap_or_default())
 }
 
 /// How far a verification has come, and whether it is to go on.
@@ -233,7 +248,7 @@ fn notes(connection: &mut AnyConnection) -> Result<Vec<(i64, i64, String)>, Stor
 }
 
 /// Every log that has a head, an e-service, or entries.
-fn logs(connection: &mut AnyConnection) -> Result<BTreeMap<i64, Option<String>>, StoreError> {
+pub(super) fn logs(connection: &mut AnyConnection) -> Result<BTreeMap<i64, Option<String>>, StoreError> {
     let heads: Vec<i64> = call_log_head::table.select(call_log_head::log_id).load(connection)?;
     let named: Vec<(i64, String)> =
         eservice::table.select((eservice::id, eservice::name)).load(connection)?;
@@ -333,7 +348,7 @@ pub fn last_signed(
 }
 
 /// A number that only somebody else can have made negative.
-fn count(number: i64) -> u64 {
+pub(super) fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }
 
@@ -348,21 +363,16 @@ pub fn prove(
     index: i64,
     most: u64,
 ) -> Result<Result<Proof, ProofError>, StoreError> {
-    let notes = call_checkpoint::table.filter(call_checkpoint::log_id.eq(log_id));
-    let covering = notes
+    let covering = call_checkpoint::table
+        .filter(call_checkpoint::log_id.eq(log_id))
         .filter(call_checkpoint::size.gt(index))
         .order(call_checkpoint::size)
         .select(call_checkpoint::note);
-    let before = notes
-        .filter(call_checkpoint::size.le(index))
-        .filter(call_checkpoint::frontier.is_not_null())
-        .order(call_checkpoint::size.desc())
-        .select((call_checkpoint::size, call_checkpoint::frontier.assume_not_null()));
     let (name, covering, before, row) = store.read(|connection| {
         let name: Option<String> =
             eservice::table.find(log_id).select(eservice::name).first(connection).optional()?;
         let covering: Option<String> = covering.first(connection).optional()?;
-        let before: Option<(i64, Vec<u8>)> = before.first(connection).optional()?;
+        let before = newest_before(connection, log_id, index)?;
         let row: Option<Row> = call_entry::table.find((log_id, index)).first(connection).optional()?;
         Ok((name, covering, before, row))
     })?;
@@ -386,17 +396,14 @@ pub fn prove(
         prover.take(Piece::Entry { index: count(index), line, hash: None });
         Ok(prover.finish())
     };
-    match before.and_then(|(size, frontier)| Frontier::read(count(size), &frontier)) {
-        Some(tree) => match prove(tree)? {
-            Err(ProofError::Contradicted | ProofError::Incomplete) => prove(Frontier::default()),
-            proved => Ok(proved),
-        },
-        None => prove(Frontier::default()),
+    match prove(before)? {
+        Err(ProofError::Contradicted | ProofError::Incomplete) => prove(Frontier::default()),
+        proved => Ok(proved),
     }
 }
 
 /// Goes through the hashes of leaves, without what their entries say.
-fn each_leaf(
+pub(super) fn each_leaf(
     store: &Store,
     log_id: i64,
     leaves: Range<u64>,

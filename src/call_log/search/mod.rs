@@ -60,7 +60,13 @@ pub struct Filter {
 impl Filter {
     /// Whether it lets through everything in the logs that it names.
     pub(super) fn is_whole(&self) -> bool {
-        *self == Self { eservice: self.eservice.clone(), ..Self::default() }
+        self.is_period() && self.from.is_none() && self.until.is_none()
+    }
+
+    /// Whether it lets through everything of a period in the logs that it names.
+    pub(super) fn is_period(&self) -> bool {
+        let Self { eservice, from, until, .. } = self;
+        *self == Self { eservice: eservice.clone(), from: *from, until: *until, ..Self::default() }
     }
 }
 

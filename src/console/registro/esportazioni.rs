@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{self, Sender};
 use super::{CHIAMATE, Choice, whole, whole_logs};
 use crate::call_log::action::Kind;
 use crate::call_log::export::{Format, export};
-use crate::call_log::seal::stored;
+use crate::call_log::seal::period;
 use crate::call_log::search::Filter;
 use crate::console::form::Errors;
 use crate::console::frame::Frame;
@@ -110,11 +110,15 @@ fn day(instant: Option<jiff::Timestamp>) -> String {
 
 pub(super) async fn checkpoints(visit: Visit) -> Answer {
     let eservice = whole(&visit, visit.form.text("registro"))?;
-    let notes = visit
-        .console
-        .store
-        .read_async(move |connection| stored::checkpoints(connection, eservice.as_deref()))
-        .await?;
+    let mut errors = Errors::default();
+    let (from, until) = visit.form.period(&mut errors);
+    if !errors.is_empty() {
+        let page = page(&visit, errors)?;
+        return visit::show_again(&page);
+    }
+    let filter = Filter { eservice, from, until, ..Filter::default() };
+    let notes =
+        visit.console.store.read_async(move |connection| period::checkpoints(connection, &filter)).await?;
     let text: String = notes.into_iter().flat_map(|note| [note, "\n".to_owned()]).collect();
     Ok(HttpResponse::Ok()
         .content_type("text/plain; charset=utf-8")

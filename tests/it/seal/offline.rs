@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use waas_comuni::call_log::export::{Format, export};
 use waas_comuni::call_log::seal::exported;
+use waas_comuni::call_log::seal::period;
 use waas_comuni::call_log::seal::proof::{Proof, ProofError};
 use waas_comuni::call_log::seal::stored;
 use waas_comuni::call_log::seal::verify::{Fault, Report};
+use waas_comuni::call_log::search::Filter;
 use waas_comuni::call_log::tree::{Frontier, leaf};
 
 use super::Log;
@@ -180,6 +183,58 @@ on_both_databases! {
         let proof = |index| exported::prove(&[with_removed(&log, 0, 3)], &files, Some("prova"), index).unwrap();
         assert!(proof(12).unwrap().check(&[log.key()]).is_ok());
         assert_eq!(proof(5).unwrap_err(), ProofError::Missing);
+    }
+
+    fn the_export_of_a_period_is_verified_with_the_checkpoint_that_covers_it(database) {
+        // Number n is entry n ^ 1: neighbours changed places, and each came a second before the number before it.
+        let log = Log::new(database);
+        for pair in (0..30).step_by(2) {
+            log.append(pair + 1..pair + 2);
+            log.append(pair..pair + 1);
+            if pair == 8 || pair == 18 {
+                log.checkpoint();
+            }
+        }
+        let second = |second: u32| Some(format!("2026-03-01T10:00:{second:02}Z").parse().unwrap());
+        for (first, end) in [(3, 8), (3, 10), (1, 3), (7, 17), (9, 20), (10, 11), (12, 19), (19, 21), (25, 30)] {
+            let filter = Filter {
+                eservice: Some("prova".to_owned()),
+                from: second(60 - end),
+                until: second(60 - first),
+                ..Filter::default()
+            };
+            let path = log.folder.path().join("period.jsonl");
+            let count = export(&log.store, &filter, Format::Jsonl, fs::File::create(&path).unwrap()).unwrap();
+            assert_eq!(count, u64::from(end - first));
+            let notes = log.store.read(|connection| period::checkpoints(connection, &filter)).unwrap();
+            let behind = (first..end).map(|number| (number ^ 1) + 1).max().unwrap();
+            let covers = if behind <= 10 { 10 } else { 20 };
+            assert!(notes.len() == 1 && notes[0].starts_with(&format!("waas.example.it/prova\n{covers}\n")), "{notes:?}");
+            let file = log.folder.path().join("period.txt");
+            fs::write(&file, format!("{}\n", notes[0])).unwrap();
+            let verify = || exported::verify(std::slice::from_ref(&path), std::slice::from_ref(&file), &[log.key()]).unwrap();
+            let report = verify();
+            assert!(report.holds(), "{first}..{end}: {report:?}");
+            assert_eq!((report.logs[0].checkpoints, report.logs[0].not_compared), (1, 0), "{first}..{end}");
+            // What was signed can be proved, and not changed.
+            let entry = first ^ 1;
+            if entry < covers {
+                let index = entry.into();
+                let proof = exported::prove(std::slice::from_ref(&path), std::slice::from_ref(&file), Some("prova"), index);
+                assert!(proof.unwrap().unwrap().check(&[log.key()]).is_ok(), "{first}..{end}");
+                let text = fs::read_to_string(&path).unwrap();
+                let said = format!("request-{first}\"");
+                assert!(text.contains(&said), "{text}");
+                fs::write(&path, text.replace(&said, "request-x\"")).unwrap();
+                assert!(!verify().holds());
+                fs::write(&path, &text).unwrap();
+            }
+            let public = log.folder.path().join("period.pub");
+            fs::write(&public, log.key().pem().unwrap()).unwrap();
+            let verifier = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/verify_call_log.py");
+            let python = Command::new("python3").arg(verifier).args([&public, &file, &path]).output().unwrap();
+            assert!(python.status.success(), "{first}..{end}: {}", String::from_utf8_lossy(&python.stderr));
+        }
     }
 
     fn each_signed_entry_can_be_proved_alone(database) {
