@@ -43,8 +43,9 @@ impl Running {
         self.service.get().metrics.reloaded(taken.is_ok());
         if let Err(error) = &taken {
             if let ReloadError::Wrong(findings) = error {
-                for Finding { key, message, remedy, .. } in findings {
-                    tracing::error!(key, remedy, "{message}");
+                for finding in findings {
+                    let Finding { message, remedy, .. } = finding;
+                    tracing::error!(key = finding.subject(), remedy, "{message}");
                 }
             }
             tracing::error!(%error, "the configuration was not reloaded: the one before stays in force");

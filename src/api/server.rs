@@ -199,7 +199,7 @@ pub(super) fn judge(config: &Config) -> Result<(), Vec<Finding>> {
         return Err(wrong);
     }
     for finding in risky {
-        tracing::warn!(key = finding.key, remedy = finding.remedy, "{}", finding.message);
+        tracing::warn!(key = finding.subject(), remedy = finding.remedy, "{}", finding.message);
     }
     Ok(())
 }

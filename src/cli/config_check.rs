@@ -68,7 +68,7 @@ pub(super) fn lines(findings: &[Finding]) -> String {
             Severity::Wrong => "wrong",
             Severity::Risky => "risky",
         };
-        format!("{severity}: {}: {}; {}", finding.key, finding.message, finding.remedy)
+        format!("{severity}: {}: {}; {}", finding.subject(), finding.message, finding.remedy)
     };
     findings.iter().map(line).collect::<Vec<_>>().join("\n")
 }

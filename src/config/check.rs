@@ -41,6 +41,9 @@ pub struct Finding {
     pub severity: Severity,
     /// The key that it is about.
     pub key: String,
+    /// The e-service behind an index in the key, and its file, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
     /// What it means.
     pub message: String,
     /// How to mend it.
@@ -49,11 +52,24 @@ pub struct Finding {
 
 impl Finding {
     fn wrong(key: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { severity: Severity::Wrong, key: key.into(), message: message.into(), remedy: remedy.into() }
+        Self::new(Severity::Wrong, key.into(), message.into(), remedy.into())
     }
 
     fn risky(key: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { severity: Severity::Risky, key: key.into(), message: message.into(), remedy: remedy.into() }
+        Self::new(Severity::Risky, key.into(), message.into(), remedy.into())
+    }
+
+    fn new(severity: Severity, key: String, message: String, remedy: String) -> Self {
+        Self { severity, key, place: None, message, remedy }
+    }
+
+    /// The key, and the place where it stands.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match &self.place {
+            Some(place) => format!("{} ({place})", self.key),
+            None => self.key.clone(),
+        }
     }
 }
 
@@ -111,7 +127,20 @@ pub fn check(config: &Config) -> Vec<Finding> {
     }
     enti::check_together(config, &mut findings);
     tracing::check(config, &mut findings);
+    for finding in &mut findings {
+        finding.place = place(config, &finding.key);
+    }
     findings
+}
+
+/// Which of several e-services `key` is about.
+fn place(config: &Config, key: &str) -> Option<String> {
+    let (index, _) = key.strip_prefix("eservice[")?.split_once(']')?;
+    let EService { name, file, .. } = config.eservice.get(index.parse::<usize>().ok()?)?;
+    match file {
+        Some(file) => Some(format!("{name:?} in {}", file.display())),
+        None => (config.eservice.len() > 1).then(|| format!("{name:?}")),
+    }
 }
 
 fn check_retention(config: &Config, findings: &mut Vec<Finding>) {

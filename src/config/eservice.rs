@@ -1,5 +1,7 @@
 //! `[[eservice]]`: what is published on PDND, in which environment, for which enti.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 
 use crate::siuss::record::EnteErogatore;
@@ -85,6 +87,9 @@ pub enum AuditPolicy {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EService {
+    /// The file that describes it, of a folder of files; none where all is in one.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
     /// The name by which commands and logs call it.
     pub name: String,
     /// Where its three operations live, for example `/waas/v1`.

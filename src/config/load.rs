@@ -37,8 +37,8 @@ pub enum ConfigError {
     #[error("{0}")]
     Overlay(#[from] config::ConfigError),
     /// Keys are unknown, or one is missing or of another type.
-    #[error("{}", lines(.0))]
-    Invalid(Vec<config::ConfigError>),
+    #[error("{}", lines(.0, .1))]
+    Invalid(Vec<config::ConfigError>, Files),
     /// A section stands in two files of a folder.
     #[error("{path}: {key} stands in another file of this folder already", path = path.display())]
     Twice {
@@ -55,6 +55,9 @@ pub enum ConfigError {
     SecretTwice(String),
 }
 
+/// The file of each e-service, in their order, where a folder of files describes them.
+type Files = Vec<PathBuf>;
+
 /// Reads `path` (or [`DEFAULT_FILE`] if it is there, or nothing) and lays the environment over it.
 ///
 /// A folder is read as the files in it whose names end in `.toml`, in the order of their names: each may add e-services,
@@ -64,10 +67,12 @@ pub fn load(
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Config, ConfigError> {
     let mut sections = Map::new();
+    let mut described = Files::new();
     match path {
         Some(folder) if folder.is_dir() => {
             for file in files(folder)? {
                 add(&mut sections, &file)?;
+                described.resize(eservices(&sections), file);
             }
         }
         Some(file) => add(&mut sections, file)?,
@@ -86,17 +91,43 @@ pub fn load(
     let settings = resolve_secret_file(builder.build()?, "database.url")?;
     let settings = resolve_secret_file(settings, "database.replica_url")?;
     let settings = resolve_secret_file(settings, "sinba.pseudonym_key")?;
-    faults::read(settings.cache).map_err(ConfigError::Invalid)
+    match faults::read(settings.cache) {
+        Ok(mut config) => {
+            for (eservice, file) in config.eservice.iter_mut().zip(described) {
+                eservice.file = Some(file);
+            }
+            Ok(config)
+        }
+        Err(faults) => Err(ConfigError::Invalid(faults, described)),
+    }
 }
 
-/// What is said of all `faults`; keys as other findings write them: `eservice[0].name`.
-fn lines(faults: &[config::ConfigError]) -> String {
+/// How many e-services these sections describe.
+fn eservices(sections: &Map<String, Value>) -> usize {
+    match sections.get("eservice").map(|section| &section.kind) {
+        Some(ValueKind::Array(all)) => all.len(),
+        _ => 0,
+    }
+}
+
+/// What is said of all `faults`; keys as other findings write them: `eservice[0].name`, and the file behind it.
+fn lines(faults: &[config::ConfigError], described: &[PathBuf]) -> String {
     let mut text = String::new();
     for fault in faults {
         if !text.is_empty() {
             text.push('\n');
         }
-        for character in fault.to_string().chars() {
+        let fault = fault.to_string();
+        // The key comes last; what stands before it may be anything.
+        let file = fault.rsplit_once("eservice[").and_then(|(_, key)| {
+            let index: usize = key.split_once(']')?.0.parse().ok()?;
+            described.get(index)
+        });
+        if let Some(file) = file {
+            text.push_str(&file.display().to_string());
+            text.push_str(": ");
+        }
+        for character in fault.chars() {
             if text.ends_with(']') && character.is_ascii_alphabetic() {
                 text.push('.');
             }

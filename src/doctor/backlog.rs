@@ -28,12 +28,13 @@ pub(super) fn examine(config: &Config, store: &Store, clock: &Clock, findings: &
 /// Days for which it is recalled that flows may be missing.
 const RECALLED: i64 = 30;
 
-pub(super) fn missing(store: &Store, clock: &Clock, findings: &mut Vec<Finding>) {
+pub(super) fn missing(config: &Config, store: &Store, clock: &Clock, findings: &mut Vec<Finding>) {
     const DAY_MS: i64 = 86_400_000;
     let since = clock.now_ms() - RECALLED * DAY_MS;
     // Where the database does not answer, the other findings say so.
     let gaps = Registry::new(store.clone(), clock.clone()).gaps().unwrap_or_default();
-    for (name, gap) in gaps.into_iter().filter(|(_, gap)| gap.noticed_ms >= since) {
+    let is_served = |name: &String| config.eservice.iter().any(|eservice| eservice.name == *name);
+    for (name, gap) in gaps.into_iter().filter(|(name, gap)| is_served(name) && gap.noticed_ms >= since) {
         let day = |ms| Timestamp::from_millisecond(ms).unwrap_or_default().strftime("%Y-%m-%d at %H:%M UTC");
         findings.push(Finding::bad(
             Severity::Warning,

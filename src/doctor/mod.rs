@@ -94,7 +94,7 @@ pub fn examine(config: &Config, clock: &Clock, runtime: &Runtime) -> Vec<Finding
     if let Some(store) = &store {
         about(Topic::Backlog, all, |found| {
             backlog::examine(config, store, clock, found);
-            backlog::missing(store, clock, found);
+            backlog::missing(config, store, clock, found);
         });
     }
     about(Topic::Tracing, all, |found| tracing::examine(config, store.as_ref(), clock, found));
@@ -117,7 +117,7 @@ fn configuration(config: &Config) -> Vec<Finding> {
                 ConfigSeverity::Wrong => Severity::Error,
                 ConfigSeverity::Risky => Severity::Warning,
             };
-            Finding::bad(severity, &finding.key, finding.message, finding.remedy)
+            Finding::bad(severity, &finding.subject(), finding.message, finding.remedy)
         })
         .collect();
     if findings.is_empty() {

@@ -75,6 +75,37 @@ fn what_is_wrong_names_the_file() {
 }
 
 #[test]
+fn what_is_wrong_with_one_of_many_names_its_file() {
+    let folder = TempDir::new().unwrap();
+    for index in [3, 5, 7] {
+        write(folder.path(), &format!("comune-{index}.toml"), &comune(index));
+    }
+    let (name, file) = ("comune-5.toml", folder.path().join("comune-5.toml"));
+    let faults =
+        [("base_path", "basepath"), ("[\"SIUSS\"]", "7"), ("[[eservice.ente]]", "[[eservice.enti]]")];
+    for (right, wrong) in faults {
+        write(folder.path(), name, &comune(5).replace(right, wrong));
+        let done = run(folder.path(), &["config", "check"]);
+        let told = stderr(&done).trim_end().trim_start_matches("waas-comuni: ").to_owned();
+        assert_eq!(done.status.code(), Some(2), "{done:?}");
+        assert!(told.lines().all(|line| line.starts_with(&format!("{}: ", file.display()))), "{told}");
+        assert!(told.contains("eservice[1]"), "{told}");
+    }
+    // The second e-service of a file is in that file too.
+    write(folder.path(), name, &format!("{}{}", comune(5), comune(6).replace("\"A006\"", "\"6\"")));
+    let done = run(folder.path(), &["config", "check"]);
+    let place = format!("\"comune-6\" in {}", file.display());
+    let line = format!("wrong: eservice[2].ente[0].codice ({place}): ");
+    assert!(String::from_utf8_lossy(&done.stdout).contains(&line), "{done:?}");
+    let done = run(folder.path(), &["config", "check", "--json"]);
+    let findings: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    let codice = |finding: &&serde_json::Value| finding["key"] == "eservice[2].ente[0].codice";
+    assert_eq!(findings.as_array().unwrap().iter().find(codice).unwrap()["place"], place);
+    let done = run(folder.path(), &["serve"]);
+    assert!(done.status.code() == Some(2) && stderr(&done).contains(&line), "{done:?}");
+}
+
+#[test]
 fn a_value_that_is_none_of_a_list_is_told_with_the_list() {
     let folder = TempDir::new().unwrap();
     write(folder.path(), "a.toml", &comune(1).replace("collaudo", "prod"));
