@@ -15,6 +15,7 @@ use super::refusal::Refusal;
 use super::{Console, Served};
 use crate::call_log::Actor;
 use crate::call_log::action::{Action, Kind, Way};
+use crate::config::Config;
 use crate::staff::session::SessionId;
 use crate::staff::{Account, Roles, Scope};
 use crate::store::EserviceId;
@@ -90,6 +91,25 @@ impl Visit {
         let account = self.visitor.account.as_ref();
         let may = move |served: &&Served| account.is_some_and(|account| account.scope.includes(served.id));
         self.console.eservices.iter().filter(may)
+    }
+
+    /// The configuration, as far as it is about e-services and enti that whoever is signed in may see: what is said of it
+    /// names no other.
+    pub(super) fn config(&self) -> Result<Config, Refusal> {
+        let scope = &self.account()?.scope;
+        let mut config = self.console.config.clone();
+        let id =
+            |name: &str| self.eservices().find(|served| served.config.name == name).map(|served| served.id);
+        config.eservice.retain_mut(|eservice| {
+            let seen = id(&eservice.name);
+            eservice.ente.retain(|ente| seen.is_some_and(|id| scope.includes_ente(id, &ente.codice)));
+            seen.is_some()
+        });
+        config.tracing.retain_mut(|section| {
+            section.eservices.retain(|name| id(name).is_some());
+            !section.eservices.is_empty()
+        });
+        Ok(config)
     }
 
     /// What users and keys may be limited to by whoever is signed in: each e-service, and where it has several enti each

@@ -249,6 +249,40 @@ on_both_databases! {
         }
     }
 
+    fn an_administrator_of_some_learns_nothing_of_the_others(database) {
+        let app = App::start_with(database, |config| {
+            let mut milano = config.eservice[0].ente[0].clone();
+            (milano.codice, milano.denominazione) = ("F205".to_owned(), "Comune di Milano".to_owned());
+            // Something is risky about each.
+            "Mila".clone_into(&mut milano.sede);
+            config.eservice[0].ente.push(milano);
+            let mut other = config.eservice[0].clone();
+            (other.name, other.base_path) = ("altra".to_owned(), "/altra".to_owned());
+            (other.daily_calls_total, other.daily_calls_per_consumer) = (0, 0);
+            config.eservice.push(other);
+        });
+        let pages = |name: &str, limits| {
+            app.account_within(name, &[Amministratore], Scope::new(limits));
+            let visitor = app.visitor();
+            visitor.sign_in(name, PASSWORD);
+            [visitor.get("/amministrazione").body, visitor.post("/amministrazione/controlli", &[]).body]
+        };
+        for page in pages("capo", vec![]) {
+            assert!(page.contains("eservice[0].ente[1].sede (&#34;prova&#34;)"), "{page}");
+            assert!(page.contains("eservice[1].daily_calls_total (&#34;altra&#34;)"), "{page}");
+        }
+        for page in pages("anna", vec![(app.eservice, None)]) {
+            assert!(page.contains("ente[1].sede") && !page.contains("altra"), "{page}");
+            assert!(!page.contains("daily_calls_total"), "{page}");
+        }
+        let [service, checks] = pages("bruno", vec![(app.eservice, Some("H501".to_owned()))]);
+        assert!(service.contains("Comune di Roma (H501)"), "{service}");
+        for page in [&service, &checks] {
+            assert!(["Milano", "F205", "ente[1]", "altra"].iter().all(|other| !page.contains(other)), "{page}");
+        }
+        assert!(checks.contains("database") && !checks.contains("pulls of"), "{checks}");
+    }
+
     fn a_session_ends_by_itself(database) {
         let millis = Arc::new(AtomicI64::new(1_800_000_000_000));
         let app = App::start_at(database, Clock::Manual(Arc::clone(&millis)), |_| {});

@@ -151,13 +151,13 @@ pub(super) async fn show(visit: Visit) -> Answer {
         eservices,
         part: parts.shown(),
         tables: tables.collect(),
-        risks: check::check(&console.config),
+        risks: check::check(&visit.config()?),
     };
     visit::show(&page)
 }
 
 async fn eservice(visit: &Visit, served: &Served) -> Result<EService, Refusal> {
-    let (config, id) = (&served.config, served.id);
+    let (config, id, scope) = (&served.config, served.id, &visit.account()?.scope);
     let last = visit.console.store.read_async(move |connection| progress(connection, id)).await?;
     let bound =
         config.producer_id.is_some() || (config.eservice_id.is_some() && !config.descriptor_ids.is_empty());
@@ -215,7 +215,7 @@ async fn eservice(visit: &Visit, served: &Served) -> Result<EService, Refusal> {
         name: config.name.clone(),
         environment: format!("{:?}", config.environment).to_lowercase(),
         path: config.base_path.clone(),
-        enti: config.ente.clone(),
+        enti: config.ente.iter().filter(|ente| scope.includes_ente(id, &ente.codice)).cloned().collect(),
         openapi: format!("/amministrazione/openapi/{}", encoded.replace('+', "%20")),
         steps,
     })
@@ -234,15 +234,24 @@ pub(super) fn openapi(visit: &Visit) -> Answer {
 
 /// Runs the checks of `doctor`, which wait for the network.
 pub(super) async fn examine(visit: Visit) -> Answer {
-    let (config, clock) = (visit.console.config.clone(), visit.console.clock.clone());
+    let (config, clock) = (visit.config()?, visit.console.clock.clone());
     let examined = visit.console.blocking(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok::<_, std::io::Error>(doctor::examine(&config, &clock, &runtime))
     });
-    let findings = examined.await?.map_err(|error| {
+    let mut findings = examined.await?.map_err(|error| {
         tracing::error!(%error, "the checks cannot be run");
         Refusal::Unavailable
     })?;
+    // What waits is counted for all enti of an e-service: `doctor::backlog` says it under this subject.
+    let scope = &visit.account()?.scope;
+    for served in visit.eservices() {
+        let seen = |ente: &Ente| scope.includes_ente(served.id, &ente.codice);
+        if !served.config.ente.iter().all(seen) {
+            let subject = format!("pulls of {}", served.config.name);
+            findings.retain(|finding| finding.subject != subject);
+        }
+    }
     visit::show(&Controlli {
         frame: visit.frame("Controlli").below("Cruscotto", "/").below("Amministrazione", SERVIZIO),
         findings: findings.into_iter().map(Controllo::new).collect(),
