@@ -159,8 +159,8 @@ fn a_line_that_is_not_json_is_refused_and_the_rest_is_taken() {
         (b"{\"tipo\":\"\xE0\"}", "JSON-01", "UTF-8"),
         (b"{\"tipo\":\"\\ud800\"}", "JSON-01", "non è JSON valido"),
         (b"{\"tipo\":\"\x01\"}", "JSON-01", "non è JSON valido"),
-        (deep.as_bytes(), "JSON-01", "annidata"),
-        (abyss.as_bytes(), "JSON-01", "annidata"),
+        (deep.as_bytes(), "JSON-01", "troppi livelli"),
+        (abyss.as_bytes(), "JSON-01", "troppi livelli"),
         (values.as_bytes(), "JSON-01", "troppi valori"),
         (blanks.as_bytes(), "JSON-01", "supera"),
     ];

@@ -331,13 +331,25 @@ fn what_is_no_request_of_the_contract_is_refused() {
     for body in ["", "{", "[]", &many, "{\"a\":1} x", "\u{FEFF}\u{FEFF}{}"] {
         vendor.call("POST", "/prestazioni", &[], body).problem(400);
     }
+    for (method, path, body, said) in [
+        ("POST", "/prestazioni", " ", "Il corpo è vuoto."),
+        ("POST", "/prestazioni", "[]", "Inviare almeno un record."),
+        ("POST", "/prestazioni", &many, "al massimo 1000"),
+        ("PUT", "/prestazioni/1", "[]", "Inviare almeno un record."),
+        ("PUT", "/prestazioni/1", "[7, 7]", "qui se ne attende uno"),
+    ] {
+        let detail = vendor.call(method, path, &[], body).problem(400);
+        assert!(detail.contains(said), "{detail}");
+    }
     let huge = " ".repeat(4_000_001);
     vendor.call("POST", "/prestazioni", &[], &huge).problem(413);
     let send = |method: &str, path: &str, headers: &[(&str, &str)]| {
         app.send_back_office(method, path, headers, b"{}")
     };
     send("POST", "/api/v1/prestazioni", &[("X-API-Key", &vendor.key)]).problem(415);
-    send("GET", "/api/v1/altro", &[]).problem(404);
+    for wrong in ["/api/v1/altro", "/api/v1", "/api/v2/prestazioni", "/api"] {
+        send("GET", wrong, &[]).problem(404);
+    }
     for (path, methods) in [
         ("/prestazioni", "POST"),
         ("/prestazioni/1", "GET, PUT, DELETE"),

@@ -134,13 +134,27 @@ pub fn from_json(body: &[u8], most: usize, rulebook: &Rulebook) -> Result<Vec<Ta
         return Err(not_utf8());
     }
     let values = most.saturating_mul(MOST_VALUES_EACH).max(MOST_VALUES);
+    if body.trim_ascii().is_empty() {
+        let remedy = "Inviare un record, o un elenco di record, in JSON.";
+        return Err(Notice::new(&TEXT, "corpo", "", "Il corpo è vuoto.", remedy));
+    }
     let records = match tree::read(body, values).map_err(|error| unreadable(&error, "Il corpo"))? {
         Tree::List(records) => records,
         one => vec![one],
     };
     if records.is_empty() || records.len() > most {
-        let message = format!("L'elenco ha {} record: da 1 a {most}.", records.len());
-        return Err(Notice::new(&TEXT, "corpo", "", message, "Dividere i record in più richieste."));
+        let (message, remedy) = match (records.len(), most) {
+            (0, _) => ("L'elenco è vuoto.".to_owned(), "Inviare almeno un record."),
+            (count, 1) => (
+                format!("Il corpo ha {count} record: qui se ne attende uno."),
+                "Inviare una richiesta per ogni record.",
+            ),
+            (count, _) => (
+                format!("L'elenco ha {count} record: al massimo {most}."),
+                "Dividere i record in più richieste.",
+            ),
+        };
+        return Err(Notice::new(&TEXT, "corpo", "", message, remedy));
     }
     let mut seen = Seen::default();
     let judged = (1..).zip(records).map(|(place, tree)| judge(tree, place, rulebook));
@@ -188,7 +202,7 @@ fn unreadable(error: &serde_json::Error, what: &str) -> Notice {
             "Scrivere ogni record per intero; in un file, su una riga sola.",
         ),
         Category::Data => (
-            format!("{what} è troppo annidata o ha troppi valori (alla colonna {column})."),
+            format!("{what} ha troppi livelli o troppi valori (alla colonna {column})."),
             "Scrivere il record con la struttura dell'XML.",
         ),
         Category::Syntax | Category::Io => (
