@@ -24,6 +24,8 @@ use crate::{name, rounds};
 
 /// As many as share a commit in an ordinary hour.
 const CLIENTS: usize = 32;
+/// As many as drain at once where a provider serves hundreds of Comuni.
+const MANY: usize = 200;
 
 pub fn measure(dataset: &Dataset) {
     entries(dataset);
@@ -61,7 +63,7 @@ fn cost(dataset: &Dataset) {
     DISCARD.store(false, Ordering::Relaxed);
     let logged = InProcess::start(dataset);
     for limit in [10, 100] {
-        for clients in [CLIENTS, 64] {
+        for clients in [CLIENTS, 64, MANY] {
             let load = Load::of(clients, limit);
             let contestants = vec![
                 pages("without a call log", &unlogged.target, dataset, load),
