@@ -112,12 +112,12 @@ impl Frontier {
     }
 }
 
-/// The largest perfect trees that leaves next to each other make, wherever in a log they stand.
+/// The largest perfect trees that some leaves of a log make, wherever they stand.
 #[derive(Debug, Default)]
 pub struct Trees(Vec<(u64, u32, Hash)>);
 
 impl Trees {
-    /// Adds the leaf at `index`, which follows the one before.
+    /// Adds the leaf at `index`, which is behind those before.
     pub fn push(&mut self, index: u64, leaf: Hash) {
         let (mut level, mut root) = (0, leaf);
         let mut first = index;

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use jiff::Timestamp;
 
 use super::exported::RemovedLine;
-use super::stored::{count, each_leaf, last_note, logs, newest_before};
+use super::stored::{LEAVES, count, each_leaf, logs, newest_before};
 use crate::call_log::leaf::hex;
 use crate::call_log::search::Filter;
 use crate::call_log::tree::{Hash, Trees};
@@ -31,11 +31,13 @@ pub fn each_left_out<E: From<StoreError>>(
         // As the checkpoint has them, which can be compared then too.
         let mut lines: Vec<_> = before.trees().collect();
         lines.extend(trees(store, log_id, before.size()..count(span.start))?);
-        for (index, hash) in store.read(|connection| between(connection, log_id, &span, filter))? {
-            lines.push((count(index), 0, hash));
+        let checkpoint = store.read(|connection| checkpoint(connection, log_id, span.end))?;
+        let signed = checkpoint.map_or(span.end, |(size, _)| size);
+        // No tree reaches over the checkpoint, with which it could not be compared then.
+        let middle = signed.clamp(span.start, span.end);
+        for part in [span.start..middle, middle..span.end] {
+            lines.extend(outside(store, log_id, part, filter)?);
         }
-        let covering = store.read(|connection| covering(connection, log_id, span.end))?;
-        let signed = covering.map_or(span.end, |(size, _)| size);
         lines.extend(trees(store, log_id, count(span.end)..count(signed))?);
         for (index, level, root) in lines {
             found(RemovedLine { index, eservice: eservice.clone(), level, removed: hex(&root) })?;
@@ -49,14 +51,9 @@ pub fn each_left_out<E: From<StoreError>>(
 pub fn checkpoints(connection: &mut AnyConnection, filter: &Filter) -> Result<Vec<String>, StoreError> {
     let mut notes = Vec::new();
     for (log_id, _) in named(connection, filter)? {
-        let covering = match span(connection, log_id, filter)? {
-            Some(span) if !filter.is_whole() => covering(connection, log_id, span.end)?,
-            _ => None,
-        };
-        match covering {
-            Some((_, note)) => notes.push(note),
-            None => notes.extend(last_note(connection, log_id)?),
-        }
+        let span = if filter.is_whole() { None } else { span(connection, log_id, filter)? };
+        let end = span.map_or(i64::MAX, |span| span.end);
+        notes.extend(checkpoint(connection, log_id, end)?.map(|(_, note)| note));
     }
     Ok(notes)
 }
@@ -99,39 +96,61 @@ fn span(
     Ok(first.zip(last).map(|(first, last)| first..last.saturating_add(1)))
 }
 
-/// The entries within `span` that came before the period or after it: some calls take longer than the next ones.
-fn between(
-    connection: &mut AnyConnection,
+/// The trees of those entries in `part` that came before the period or after it: some calls take longer than the next
+/// ones, and clocks are set.
+fn outside(
+    store: &Store,
     log_id: i64,
-    span: &Range<i64>,
+    part: Range<i64>,
     filter: &Filter,
-) -> Result<Vec<(i64, Hash)>, StoreError> {
+) -> Result<Vec<(u64, u32, Hash)>, StoreError> {
     let instants = instants(filter);
-    let outside = call_entry::instant_ms.lt(instants.start).or(call_entry::instant_ms.ge(instants.end));
-    let rows: Vec<(i64, Option<Vec<u8>>)> = call_entry::table
-        .filter(call_entry::log_id.eq(log_id))
-        .filter(call_entry::entry_index.ge(span.start))
-        .filter(call_entry::entry_index.lt(span.end))
-        .filter(outside)
-        .order(call_entry::entry_index)
-        .select((call_entry::entry_index, call_entry::leaf_hash))
-        .load(connection)?;
-    Ok(rows.into_iter().filter_map(|(index, hash)| Some((index, hash?.try_into().ok()?))).collect())
+    let mut trees = Trees::default();
+    let mut next = part.start;
+    loop {
+        let came_otherwise =
+            call_entry::instant_ms.lt(instants.start).or(call_entry::instant_ms.ge(instants.end));
+        let rows: Vec<(i64, Option<Vec<u8>>)> = store.read(|connection| {
+            Ok(call_entry::table
+                .filter(call_entry::log_id.eq(log_id))
+                .filter(call_entry::entry_index.ge(next))
+                .filter(call_entry::entry_index.lt(part.end))
+                .filter(came_otherwise)
+                .order(call_entry::entry_index)
+                .limit(LEAVES)
+                .select((call_entry::entry_index, call_entry::leaf_hash))
+                .load(connection)?)
+        })?;
+        let Some((last, _)) = rows.last() else { return Ok(trees.into_vec()) };
+        next = last.saturating_add(1);
+        for (index, hash) in rows {
+            if let Some(hash) = hash.and_then(|hash| hash.try_into().ok()) {
+                trees.push(count(index), hash);
+            }
+        }
+    }
 }
 
-/// The first checkpoint of so many entries at least: its size and its note.
-fn covering(
+/// The first checkpoint of so many entries at least, else the last: its size and its note.
+fn checkpoint(
     connection: &mut AnyConnection,
     log_id: i64,
     entries: i64,
 ) -> Result<Option<(i64, String)>, StoreError> {
-    Ok(call_checkpoint::table
-        .filter(call_checkpoint::log_id.eq(log_id))
+    let of_the_log = || {
+        call_checkpoint::table
+            .filter(call_checkpoint::log_id.eq(log_id))
+            .select((call_checkpoint::size, call_checkpoint::note))
+    };
+    let covering = of_the_log()
         .filter(call_checkpoint::size.ge(entries))
         .order(call_checkpoint::size)
-        .select((call_checkpoint::size, call_checkpoint::note))
         .first(connection)
-        .optional()?)
+        .optional()?;
+    match covering {
+        Some(covering) => Ok(Some(covering)),
+        None => Ok(of_the_log().order(call_checkpoint::size.desc()).first(connection).optional()?),
+    }
 }
 
 /// The trees of these leaves.

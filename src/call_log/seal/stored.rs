@@ -27,7 +27,7 @@ use crate::store::{AnyConnection, Store, StoreError};
 /// How many entries are read at a time.
 const PAGE: i64 = 1000;
 /// How many hashes are read at a time.
-const LEAVES: i64 = 20_000;
+pub(super) const LEAVES: i64 = 20_000;
 
 /// Goes through the first `until` leaves of a log in the database, in their order.
 pub fn each_stored(
@@ -103,16 +103,6 @@ fn first(connection: &mut AnyConnection, log_id: i64) -> Result<Option<i64>, Sto
         .filter(call_entry::log_id.eq(log_id))
         .order(call_entry::entry_index)
         .select(call_entry::entry_index)
-        .first(connection)
-        .optional()?)
-}
-
-/// The last checkpoint of a log, as a note.
-pub(super) fn last_note(connection: &mut AnyConnection, log_id: i64) -> Result<Option<String>, StoreError> {
-    Ok(call_checkpoint::table
-        .filter(call_checkpoint::log_id.eq(log_id))
-        .order(call_checkpoint::size.desc())
-        .select(call_checkpoint::note)
         .first(connection)
         .optional()?)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use waas_comuni::call_log::action::{Actor, Way};
+use waas_comuni::call_log::export::{Format, export};
 use waas_comuni::call_log::prune::{Pruned, Pruning, prunable, prune};
 use waas_comuni::call_log::seal::exported;
 use waas_comuni::call_log::seal::verify::Fault;
@@ -55,6 +56,25 @@ on_both_databases! {
         let report = exported::verify(&[log.export()], &[log.file()], &[log.key()]).unwrap();
         assert!(report.holds(), "{report:?}");
         assert_eq!(report.logs.iter().map(|log| log.removed).sum::<u64>(), 35);
+    }
+
+    fn the_export_of_a_period_behind_what_was_removed_verifies(database) {
+        let log = Log::signed(database);
+        run(&log);
+        log.checkpoint();
+        let second = |second: u32| Some(format!("2026-03-01T10:00:{second:02}Z").parse().unwrap());
+        let filter = Filter {
+            eservice: Some("prova".to_owned()),
+            from: second(32),
+            until: second(36),
+            ..Filter::default()
+        };
+        let path = log.folder.path().join("period.jsonl");
+        let file = std::fs::File::create(&path).unwrap();
+        assert_eq!(export(&log.store, &filter, Format::Jsonl, file).unwrap(), 4);
+        let report = exported::verify(&[path], &[log.file()], &[log.key()]).unwrap();
+        assert!(report.holds(), "{report:?}");
+        assert_eq!((report.logs[0].entries, report.logs[0].removed, report.logs[0].signed), (31, 27, 31));
     }
 
     fn what_is_young_stays(database) {
