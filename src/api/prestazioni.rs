@@ -72,7 +72,7 @@ impl Target {
     }
 }
 
-/// Answers every call below `/api/v1`.
+/// Answers every call below `/api`.
 pub(super) async fn handle(
     request: HttpRequest,
     mut payload: Payload,

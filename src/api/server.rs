@@ -162,7 +162,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
             .route("/health/live", web::get().to(health::live))
             .route("/health/ready", web::get().to(health::ready))
             .route("/metrics", web::get().to(metrics::get))
-            .route("/api{path:.*}", web::to(prestazioni::handle))
+            .route("/api{path:(?:/.*)?}", web::to(prestazioni::handle))
             .configure(|app| console::mount(app, Arc::clone(&pages)))
     })
     .workers(2)

@@ -254,9 +254,7 @@ impl Source {
             (true, _) => ExitCode::from(SOME_REFUSED),
         })
     }
-}
 
-impl Source {
     /// The report at `path`, which is none of the files that are read.
     fn create_report(&self, path: &Path, files: &[PathBuf]) -> Result<Report, CliError> {
         let same = |read: &&PathBuf| match (read.canonicalize(), path.canonicalize()) {
