@@ -226,6 +226,9 @@ fn an_address_whose_parts_cannot_be_told_apart_is_not_repeated() {
         ("waas:sec@ret", false),
         ("waas:sec/ret", false),
         ("waas:sec?ret", false),
+        ("waas:p@sec/ret", false),
+        ("waas:5/secret", false),
+        ("waas:5?secret", false),
     ] {
         let url = format!("postgres://{user}@127.0.0.1:1,[::1]:1/waas?connect_timeout=2");
         let mut config = waas_comuni::config::Config::default();

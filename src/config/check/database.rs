@@ -61,6 +61,7 @@ fn unreadable(key: &str) -> Finding {
 pub(crate) fn is_readable(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?']).next().unwrap_or(rest);
+    let after = rest.strip_prefix(authority).unwrap_or_default();
     let hosts = authority.split_once('@').map_or(authority, |(_, hosts)| hosts);
     let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
     let has_port = |host: &str| {
@@ -72,5 +73,8 @@ pub(crate) fn is_readable(url: &str) -> bool {
         let mut is_digit = || digits.next().is_some_and(|byte| byte.is_ascii_hexdigit());
         is_digit() && is_digit()
     };
-    url.split('%').skip(1).all(is_code) && !hosts.contains('@') && hosts.split(',').all(has_port)
+    url.split('%').skip(1).all(is_code)
+        && !hosts.contains('@')
+        && !after.contains('@')
+        && hosts.split(',').all(has_port)
 }
